@@ -1,0 +1,86 @@
+// What applying each command does: deterministic functions of the state and the command. An error means that the store
+// failed or is damaged, never that the command is refused: that is an Outcome. Internal to the state machine.
+#pragma once
+
+#include "metadata/transaction.h"
+
+namespace gabion::metadata::apply {
+
+struct Step {
+  std::uint64_t index = 0;  // in the log
+  WallMicros time_us = 0;   // of the proposer
+};
+
+// --- Commands ---
+Result<CommandResult> create_bucket(Transaction& tx, const Step& step, CreateBucket& command);
+Result<CommandResult> delete_bucket(Transaction& tx, const Step& step, DeleteBucket& command);
+Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& command);
+Result<CommandResult> delete_object(Transaction& tx, const Step& step, DeleteObject& command);
+Result<CommandResult> delete_objects(Transaction& tx, const Step& step, DeleteObjects& command);
+Result<CommandResult> create_upload(Transaction& tx, const Step& step, CreateUpload& command);
+Result<CommandResult> put_part(Transaction& tx, const Step& step, PutPart& command);
+Result<CommandResult> complete_upload(Transaction& tx, const Step& step, CompleteUpload& command);
+Result<CommandResult> abort_upload(Transaction& tx, const Step& step, AbortUpload& command);
+Result<CommandResult> add_repairs(Transaction& tx, const Step& step, AddRepairs& command);
+Result<CommandResult> finish_repair(Transaction& tx, const Step& step, FinishRepair& command);
+Result<CommandResult> confirm_doomed(Transaction& tx, const Step& step, ConfirmDoomed& command);
+Result<CommandResult> finish_doomed(Transaction& tx, const Step& step, FinishDoomed& command);
+Result<CommandResult> trim_journal(Transaction& tx, const Step& step, TrimJournal& command);
+Result<CommandResult> set_cluster_state(Transaction& tx, const Step& step, SetClusterState& command);
+
+// --- What they share ---
+inline CommandResult refuse(Outcome outcome, std::string_view detail = {}) {
+  CommandResult result;
+  result.set_outcome(outcome);
+  if (!detail.empty()) result.set_detail(detail.data(), detail.size());
+  return result;
+}
+
+Result<bool> bucket_exists(Transaction& tx, BucketId id);
+Result<std::optional<Version>> current_version(Transaction& tx, BucketId bucket, std::string_view key);
+// The refusal, or nullopt when the conditions hold for the current version (or its absence).
+std::optional<CommandResult> check_write(const Preconditions& conditions, const std::optional<Version>& current);
+// Makes `version` the current one in place of `old`: fills in its sequence and time, journals it, drops what `old` referred to.
+Result<void> replace_version(Transaction& tx, const Step& step, BucketId bucket, const std::string& key, Version& version,
+                             const std::optional<Version>& old);
+
+// A manifest's references: one when it is made, and then counted. The last one to go takes the manifest with it.
+Result<void> add_reference(Transaction& tx, ManifestId manifest);
+Result<void> drop_reference(Transaction& tx, const Step& step, ManifestId manifest);
+
+Result<void> add_intent(Transaction& tx, const RepairIntent& intent);
+template <class Intents>
+Result<void> add_intents(Transaction& tx, ManifestId manifest, Intents& intents) {
+  for (RepairIntent& intent : intents) {
+    intent.set_manifest(manifest);
+    TRY_OK(add_intent(tx, intent));
+  }
+  return {};
+}
+
+// An upload as it is stored: its number names its parts, and the sequence tells what happened to the key since.
+struct StoredUpload {
+  std::uint64_t number = 0;
+  std::uint64_t sequence = 0;
+  Upload upload;
+};
+std::string encode_upload(const StoredUpload& stored);
+Result<StoredUpload> decode_upload(std::string_view row);
+Result<std::optional<StoredUpload>> find_upload(Transaction& tx, BucketId bucket, std::string_view key, std::string_view id);
+// For the uploads of the key that are going on: the key was deleted meanwhile.
+Result<void> note_deletion(Transaction& tx, BucketId bucket, const std::string& key);
+Result<bool> key_deleted_since(Transaction& tx, BucketId bucket, std::string_view key, std::uint64_t sequence);
+
+// An upload with all its parts, read before anything is changed.
+struct WholeUpload {
+  StoredUpload stored;
+  std::vector<Part> parts;  // ascending by number
+};
+Result<WholeUpload> load_parts(Transaction& tx, StoredUpload stored);
+// Removes the rows of the upload and its parts. What the parts refer to is the caller's matter.
+Result<void> remove_upload(Transaction& tx, BucketId bucket, const WholeUpload& upload);
+Result<void> discard_upload(Transaction& tx, const Step& step, BucketId bucket, const WholeUpload& upload);
+
+std::string etag_of(const Version& version);
+
+}  // namespace gabion::metadata::apply

@@ -1,0 +1,71 @@
+#include "metadata/apply.h"
+
+namespace gabion::metadata::apply {
+
+Result<bool> bucket_exists(Transaction& tx, BucketId id) {
+  if (tx.known_buckets().contains(id)) return true;
+  TRY(const bool found, tx.exists(Table::other, keys::bucket_by_id(id)));
+  if (found) tx.known_buckets().insert(id);
+  return found;
+}
+
+Result<CommandResult> create_bucket(Transaction& tx, const Step& step, CreateBucket& command) {
+  CommandResult result;
+  std::string row = keys::bucket_by_name(command.name());
+  Bucket bucket;
+  TRY(const bool found, tx.read(Table::other, row, bucket));
+  if (found) {
+    result.set_outcome(BUCKET_EXISTS);
+    *result.mutable_bucket() = std::move(bucket);
+    return result;
+  }
+  bucket.set_id(step.index);
+  bucket.set_name(command.name());
+  bucket.set_created_us(step.time_us);
+  bucket.set_owner(command.owner());
+  tx.write(Table::other, std::move(row), bucket);
+  tx.put(Table::other, keys::bucket_by_id(bucket.id()), command.name());
+  ++tx.totals().buckets;
+  *result.mutable_bucket() = std::move(bucket);
+  return result;
+}
+
+// Uploads that were not completed do not keep a bucket: they go with it.
+Result<CommandResult> delete_bucket(Transaction& tx, const Step& step, DeleteBucket& command) {
+  Bucket bucket;
+  TRY(const bool found, tx.read(Table::other, keys::bucket_by_name(command.name()), bucket));
+  if (!found) return refuse(NO_SUCH_BUCKET);
+  const BucketId id = bucket.id();
+  TRY(const auto objects, tx.scan(Table::objects, keys::rows_from(id, {})));
+  if (objects->valid()) return refuse(BUCKET_NOT_EMPTY);
+
+  std::vector<WholeUpload> uploads;
+  TRY(const auto rows, tx.scan(Table::other, keys::uploads_of_bucket(id)));
+  for (; rows->valid(); rows->next()) {
+    TRY(auto stored, decode_upload(rows->value()));
+    TRY(auto whole, load_parts(tx, std::move(stored)));
+    uploads.push_back(std::move(whole));
+  }
+  TRY_OK(rows->status());
+  for (const WholeUpload& upload : uploads) TRY_OK(discard_upload(tx, step, id, upload));
+  tx.erase(Table::other, keys::bucket_by_name(command.name()));
+  tx.erase(Table::other, keys::bucket_by_id(id));
+  tx.known_buckets().erase(id);
+  --tx.totals().buckets;
+  CommandResult result;
+  *result.mutable_bucket() = std::move(bucket);
+  return result;
+}
+
+Result<CommandResult> set_cluster_state(Transaction& tx, const Step& step, SetClusterState& command) {
+  std::string row;
+  TRY(const bool found, tx.get(Table::other, keys::cluster_state(), row));
+  const std::uint64_t version = found && row.size() >= 8 ? load_le<std::uint64_t>(row.data()) : 0;
+  if (version != command.expected_version()) return refuse(STALE);
+  row.assign(8, '\0');
+  store_le(row.data(), step.index);
+  tx.put(Table::other, keys::cluster_state(), row + command.state().SerializeAsString());
+  return CommandResult();
+}
+
+}  // namespace gabion::metadata::apply

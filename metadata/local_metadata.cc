@@ -1,0 +1,226 @@
+#include "metadata/local_metadata.h"
+
+#include "common/check.h"
+#include "common/log.h"
+#include "metadata/reads.h"
+#include "metadata/rocks_state.h"
+
+namespace gabion::metadata {
+namespace {
+
+std::unique_ptr<StateStorage> make_storage(LocalMetadataOptions& options) {
+  if (options.storage) return std::move(options.storage);
+  std::vector<RocksStateStorage::Place> places;
+  for (const MetadataDrive& drive : options.drives) places.push_back({drive.disk, drive.path});
+  return std::make_unique<RocksStateStorage>(std::move(places), options.rocks, *options.rng);
+}
+
+// Errors that speak of the store and not of the request.
+bool store_failed(const Error& error) {
+  return error.code == Errc::corrupt || error.code == Errc::unavailable || error.code == Errc::exhausted;
+}
+
+}  // namespace
+
+void LocalMetadataMetrics::add_to(MetricsRegistry& registry) const {
+  registry.add("gabion_metadata_commands_total", "Commands committed.", "", group.commands);
+  registry.add("gabion_metadata_rounds_total", "Batches of commands committed.", "", group.rounds);
+  registry.add("gabion_metadata_round_seconds", "Time from taking a batch to its completion.", "", group.round_seconds);
+  registry.add("gabion_metadata_checkpoints_total", "Checkpoints of the state.", "", checkpoints);
+  registry.add("gabion_metadata_moves_total", "Moves of the state away from a failed drive.", "", moves);
+}
+
+LocalMetadata::LocalMetadata(LocalMetadataOptions options) : options_(std::move(options)), storage_(make_storage(options_)) {}
+
+LocalMetadata::~LocalMetadata() {
+  GABION_CHECK(stopped_ || !group_, "the metadata service is destroyed while it runs");
+}
+
+task<Result<std::unique_ptr<LocalMetadata>>> LocalMetadata::open(LocalMetadataOptions options) {
+  GABION_CHECK(options.clock != nullptr && options.rng != nullptr && options.metrics != nullptr, "an option is missing");
+  GABION_CHECK(!options.drives.empty(), "metadata needs a drive");
+  std::unique_ptr<LocalMetadata> metadata(new LocalMetadata(std::move(options)));
+  CO_CHECK(co_await run_on(metadata->options_.commit, metadata->start()));
+  co_return metadata;
+}
+
+task<Result<void>> LocalMetadata::start() {
+  host_ = std::make_unique<StateHost>(*storage_, options_.background, options_.checkpoint_log_bytes);
+  CO_TRY(const std::uint64_t applied, co_await host_->load());
+  LogOptions log;
+  for (const MetadataDrive& drive : options_.drives) log.drives.emplace_back(drive.id, drive.disk, drive.executor);
+  log.required = options_.required_log_replicas;
+  log.allow_new = options_.allow_new;
+  log.applied = applied;
+  log.segment_bytes = options_.log_segment_bytes;
+  CO_TRY(log_, co_await MirroredLog::open(std::move(log), *options_.rng));
+  CO_CHECK(co_await host_->open(*log_));
+  group_ = std::make_unique<LocalGroup>(*log_, *host_, options_.commit, *options_.clock, options_.metrics->group);
+  group_->start();
+  spawn(options_.commit, gate_, "metadata checkpoints", make_checkpoints());
+  co_return Result<void>();
+}
+
+task<void> LocalMetadata::make_checkpoints() {
+  for (;;) {
+    co_await host_->checkpoint_due().wait();
+    if (stopping_) co_return;
+    co_await checkpoint();
+  }
+}
+
+task<void> LocalMetadata::checkpoint() {
+  auto made = std::make_shared<StateHost::Checkpoint>(co_await host_->make_checkpoint());
+  co_await group_->between_rounds([this, made] { return host_->finish_checkpoint(std::move(*made)); });
+  options_.metrics->checkpoints.add();
+}
+
+task<void> LocalMetadata::stop() { co_await run_on(options_.commit, stop_now()); }
+
+task<void> LocalMetadata::stop_now() {
+  if (stopped_) co_return;
+  co_await group_->stop();
+  stopping_ = true;
+  host_->checkpoint_due().set();
+  co_await gate_.close();
+  auto made = co_await host_->make_checkpoint();
+  co_await host_->finish_checkpoint(std::move(made));
+  co_await log_->close();
+  stopped_ = true;
+}
+
+task<Result<void>> LocalMetadata::fail_drive(DriveId drive, std::string why) {
+  for (std::size_t i = 0; i < options_.drives.size(); ++i) {
+    if (!(options_.drives[i].id == drive)) continue;
+    Result<void> result;
+    co_await group_->between_rounds([this, i, why, &result] { return fail_now(i, why, result); });
+    co_return result;
+  }
+  co_return Error(Errc::not_found, "this drive holds no metadata");
+}
+
+task<void> LocalMetadata::fail_now(std::size_t drive, std::string why, Result<void>& result) {
+  co_await log_->fail(drive, why);
+  options_.metrics->moves.add();
+  result = co_await host_->fail_drive(drive, std::move(why));
+}
+
+task<void> LocalMetadata::move_away_now(std::shared_ptr<KvStore> seen, std::string why) {
+  options_.metrics->moves.add();
+  auto moved = co_await host_->move_away(std::move(seen), std::move(why));
+  if (!moved) LOG(error, "metadata", "the metadata state cannot be read on any drive", field("error", moved.error().message));
+}
+
+MetadataStatus LocalMetadata::status() const {
+  MetadataStatus status;
+  status.log = log_->status();
+  status.state = host_->status();
+  status.applied = host_->applied();
+  return status;
+}
+
+task<Result<CommandResult>> LocalMetadata::commit(Context ctx, Command command) {
+  CO_CHECK(validate(command));
+  if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
+  CO_TRY(const auto encoded, co_await group_->propose(ctx, command.SerializeAsString()));
+  CommandResult result;
+  GABION_CHECK(result.ParseFromString(encoded), "results are encoded by us");
+  co_return result;
+}
+
+template <class Value, class Read>
+task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
+  CO_CHECK(co_await group_->read_barrier(ctx));
+  for (int attempt = 0;; ++attempt) {
+    auto store = host_->current();
+    Result<Value> result = Error(Errc::would_block, "");
+    if (where == Where::cached_first) result = read(*store, ReadMode::cached_only);
+    if (!result && result.error().code == Errc::would_block) {
+      result = co_await offload(options_.readers, [&store, &read] { return read(*store, ReadMode::wait); });
+    }
+    if (result || !store_failed(result.error()) || attempt > 0) co_return result;
+    // The drive of the state cannot be read. The log and the copies have it all.
+    const std::string why = result.error().message;
+    const bool asked = co_await group_->between_rounds([this, store, why] { return move_away_now(store, why); });
+    if (!asked) co_return result;
+  }
+}
+
+task<Result<Bucket>> LocalMetadata::bucket(Context ctx, std::string name) {
+  return read<Bucket>(ctx, Where::cached_first, [name = std::move(name)](const KvStore& store, ReadMode mode) {
+    return reads::bucket(store, name, mode);
+  });
+}
+
+task<Result<std::vector<Bucket>>> LocalMetadata::buckets(Context ctx) {
+  return read<std::vector<Bucket>>(ctx, Where::reader, [](const KvStore& store, ReadMode) { return reads::buckets(store); });
+}
+
+task<Result<Object>> LocalMetadata::object(Context ctx, BucketId bucket, std::string key, With with) {
+  return read<Object>(ctx, Where::cached_first, [bucket, key = std::move(key), with](const KvStore& store, ReadMode mode) {
+    return reads::object(store, bucket, key, with, mode);
+  });
+}
+
+task<Result<Manifest>> LocalMetadata::manifest(Context ctx, ManifestId id) {
+  return read<Manifest>(ctx, Where::cached_first,
+                        [id](const KvStore& store, ReadMode mode) { return reads::manifest(store, id, mode); });
+}
+
+task<Result<ObjectPage>> LocalMetadata::list_objects(Context ctx, ListRequest request) {
+  return read<ObjectPage>(ctx, Where::reader, [request = std::move(request)](const KvStore& store, ReadMode) {
+    return reads::list_objects(store, request);
+  });
+}
+
+task<Result<UploadPage>> LocalMetadata::list_uploads(Context ctx, ListUploadsRequest request) {
+  return read<UploadPage>(ctx, Where::reader, [request = std::move(request)](const KvStore& store, ReadMode) {
+    return reads::list_uploads(store, request);
+  });
+}
+
+task<Result<PartPage>> LocalMetadata::list_parts(Context ctx, BucketId bucket, std::string key, std::string upload_id,
+                                                 std::uint32_t after, std::size_t limit) {
+  return read<PartPage>(ctx, Where::reader,
+                        [bucket, key = std::move(key), id = std::move(upload_id), after, limit](const KvStore& store, ReadMode) {
+                          return reads::list_parts(store, bucket, key, id, after, limit);
+                        });
+}
+
+task<Result<std::vector<JournalEntry>>> LocalMetadata::journal(Context ctx, BucketId bucket,
+                                                               std::uint64_t after, std::size_t limit) {
+  return read<std::vector<JournalEntry>>(ctx, Where::reader, [bucket, after, limit](const KvStore& store, ReadMode) {
+    return reads::journal(store, bucket, after, limit);
+  });
+}
+
+task<Result<std::vector<RepairIntent>>> LocalMetadata::repairs(Context ctx, std::string after_block, std::size_t limit) {
+  return read<std::vector<RepairIntent>>(ctx, Where::reader,
+                                         [after = std::move(after_block), limit](const KvStore& store, ReadMode) {
+                                           return reads::repairs(store, after, limit);
+                                         });
+}
+
+task<Result<std::vector<Doomed>>> LocalMetadata::doomed(Context ctx, ManifestId after, std::size_t limit) {
+  return read<std::vector<Doomed>>(ctx, Where::reader, [after, limit](const KvStore& store, ReadMode) {
+    return reads::doomed(store, after, limit);
+  });
+}
+
+task<Result<std::vector<Metadata::ListedManifest>>> LocalMetadata::manifests(Context ctx, ManifestId after, std::size_t limit) {
+  return read<std::vector<ListedManifest>>(ctx, Where::reader, [after, limit](const KvStore& store, ReadMode) {
+    return reads::manifests(store, after, limit);
+  });
+}
+
+task<Result<Metadata::VersionedClusterState>> LocalMetadata::cluster_state(Context ctx) {
+  return read<VersionedClusterState>(ctx, Where::cached_first,
+                                     [](const KvStore& store, ReadMode mode) { return reads::cluster_state(store, mode); });
+}
+
+task<Result<Statistics>> LocalMetadata::statistics(Context ctx) {
+  return read<Statistics>(ctx, Where::cached_first,
+                          [](const KvStore& store, ReadMode mode) { return reads::statistics(store, mode); });
+}
+
+}  // namespace gabion::metadata

@@ -1,0 +1,162 @@
+#include "metadata/memory_kv.h"
+
+namespace gabion::metadata {
+namespace {
+
+class MemoryIterator final : public KvIterator {
+ public:
+  MemoryIterator(std::shared_ptr<const MemoryTable> table, std::string upper_bound, Result<void> status)
+      : table_(std::move(table)), upper_bound_(std::move(upper_bound)), status_(std::move(status)), at_(table_->end()) {}
+  void seek(std::string_view key) override { at_ = status_ ? table_->lower_bound(key) : table_->end(); }
+  void next() override { ++at_; }
+  bool valid() const override {
+    return at_ != table_->end() && (upper_bound_.empty() || at_->first < upper_bound_);
+  }
+  Result<void> status() const override { return status_; }
+  std::string_view key() const override { return at_->first; }
+  std::string_view value() const override { return at_->second; }
+
+ private:
+  const std::shared_ptr<const MemoryTable> table_;
+  const std::string upper_bound_;
+  const Result<void> status_;
+  MemoryTable::const_iterator at_;
+};
+
+Error failed_drive() { return {Errc::unavailable, "the drive of the state has failed"}; }
+
+}  // namespace
+
+MemoryImage::MemoryImage() { wipe(); }
+
+void MemoryImage::wipe() {
+  const std::lock_guard lock(mutex);
+  for (auto& table : tables) table = std::make_shared<MemoryTable>();
+  mark.reset();
+  ++generation;
+}
+
+void MemoryImage::crash() {
+  const std::lock_guard lock(mutex);
+  failed = false;
+  ++generation;
+}
+
+MemoryKv::MemoryKv(std::shared_ptr<MemoryImage> image)
+    : image_(std::move(image)), generation_(image_->generation), tables_(image_->tables) {}
+
+Result<void> MemoryKv::alive() const {
+  if (image_->failed || image_->generation != generation_) return failed_drive();
+  return {};
+}
+
+Result<bool> MemoryKv::get(Table table, std::string_view key, std::string& value, ReadMode) const {
+  const std::lock_guard lock(image_->mutex);
+  TRY_OK(alive());
+  const MemoryTable& rows = *tables_[static_cast<std::size_t>(table)];
+  const auto it = rows.find(key);
+  if (it == rows.end()) return false;
+  value = it->second;
+  return true;
+}
+
+std::unique_ptr<KvIterator> MemoryKv::iterate(Table table, std::string upper_bound) const {
+  const std::lock_guard lock(image_->mutex);
+  return std::make_unique<MemoryIterator>(tables_[static_cast<std::size_t>(table)], std::move(upper_bound), alive());
+}
+
+Result<void> MemoryKv::write(const Changes& changes) {
+  const std::lock_guard lock(image_->mutex);
+  TRY_OK(alive());
+  for (std::size_t i = 0; i < kTables; ++i) {
+    if (changes[i].empty()) continue;
+    // Snapshots and the durable image keep the old table.
+    if (tables_[i].use_count() > 1) tables_[i] = std::make_shared<MemoryTable>(*tables_[i]);
+    auto& rows = const_cast<MemoryTable&>(*tables_[i]);
+    for (const auto& [key, value] : changes[i]) {
+      if (value) rows.insert_or_assign(key, *value);
+      else rows.erase(key);
+    }
+  }
+  return {};
+}
+
+Result<void> MemoryKv::flush() {
+  const std::lock_guard lock(image_->mutex);
+  TRY_OK(alive());
+  image_->tables = tables_;
+  return {};
+}
+
+std::string MemoryKv::dump() const {
+  const std::lock_guard lock(image_->mutex);
+  std::string out;
+  const auto append = [&out](std::string_view text) {
+    append_be64(out, text.size());
+    out.append(text);
+  };
+  for (const auto& table : tables_) {
+    append_be64(out, table->size());
+    for (const auto& [key, value] : *table) {
+      append(key);
+      append(value);
+    }
+  }
+  return out;
+}
+
+Result<std::optional<StateMark>> MemoryStateStorage::mark(std::size_t drive) {
+  const std::lock_guard lock(images_[drive]->mutex);
+  if (images_[drive]->failed) return failed_drive();
+  return images_[drive]->mark;
+}
+
+Result<std::shared_ptr<KvStore>> MemoryStateStorage::open(std::size_t drive) {
+  MemoryImage& image = *images_[drive];
+  const std::lock_guard lock(image.mutex);
+  if (image.failed) return failed_drive();
+  if (!image.mark) image.mark.emplace();
+  image.mark->primary = true;
+  ++image.generation;
+  const auto store = std::make_shared<MemoryKv>(images_[drive]);
+  opened_ = store;
+  return std::shared_ptr<KvStore>(store);
+}
+
+Result<void> MemoryStateStorage::advance(std::size_t drive, std::uint64_t index) {
+  const std::lock_guard lock(images_[drive]->mutex);
+  if (images_[drive]->failed || !images_[drive]->mark) return failed_drive();
+  images_[drive]->mark->index = index;
+  return {};
+}
+
+std::vector<Result<void>> MemoryStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) {
+  std::vector<Result<void>> results;
+  MemoryTables tables;
+  bool readable = false;
+  {
+    const std::lock_guard lock(images_[from]->mutex);
+    readable = !images_[from]->failed;
+    tables = images_[from]->tables;
+  }
+  for (const std::size_t drive : to) {
+    MemoryImage& image = *images_[drive];
+    const std::lock_guard lock(image.mutex);
+    if (!readable || image.failed) {
+      results.emplace_back(failed_drive());
+      continue;
+    }
+    image.tables = tables;
+    image.mark = StateMark{.index = index, .primary = false};
+    ++image.generation;
+    results.emplace_back();
+  }
+  return results;
+}
+
+Result<void> MemoryStateStorage::clear(std::size_t drive) {
+  images_[drive]->wipe();
+  return {};
+}
+
+}  // namespace gabion::metadata

@@ -1,0 +1,66 @@
+// MemoryKv keeps the tables in ordered maps, and MemoryStateStorage the maps of several simulated drives. What was not
+// flushed is forgotten by crash(). Snapshots share the maps until the next write. Thread-safe.
+#pragma once
+
+#include <map>
+#include <mutex>
+
+#include "metadata/state_storage.h"
+
+namespace gabion::metadata {
+
+using MemoryTable = std::map<std::string, std::string, std::less<>>;
+using MemoryTables = std::array<std::shared_ptr<const MemoryTable>, kTables>;
+
+// What a drive holds durably. Shared by the store that is open on it.
+struct MemoryImage {
+  std::mutex mutex;
+  MemoryTables tables;
+  std::optional<StateMark> mark;
+  bool failed = false;
+  std::uint64_t generation = 0;  // of open stores; a crash makes older ones dead
+
+  MemoryImage();
+  void wipe();
+  // The machine lost power: what was not flushed is gone, and so are the stores that are open.
+  void crash();
+};
+
+class MemoryKv final : public KvStore {
+ public:
+  explicit MemoryKv(std::shared_ptr<MemoryImage> image);
+  Result<bool> get(Table table, std::string_view key, std::string& value, ReadMode mode) const override;
+  std::unique_ptr<KvIterator> iterate(Table table, std::string upper_bound) const override;
+  Result<void> write(const Changes& changes) override;
+  Result<void> flush() override;
+
+  // Everything, in one text: equal states give equal texts.
+  std::string dump() const;
+
+ private:
+  friend class MemoryStateStorage;
+  Result<void> alive() const;  // with the image's mutex held
+
+  std::shared_ptr<MemoryImage> image_;
+  const std::uint64_t generation_;
+  MemoryTables tables_;  // guarded by the image's mutex
+};
+
+class MemoryStateStorage final : public StateStorage {
+ public:
+  explicit MemoryStateStorage(std::vector<std::shared_ptr<MemoryImage>> images) : images_(std::move(images)) {}
+  std::size_t drives() const override { return images_.size(); }
+  Result<std::optional<StateMark>> mark(std::size_t drive) override;
+  Result<std::shared_ptr<KvStore>> open(std::size_t drive) override;
+  Result<void> advance(std::size_t drive, std::uint64_t index) override;
+  std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
+  Result<void> clear(std::size_t drive) override;
+  // The store that was opened last, while it is in use.
+  std::shared_ptr<const MemoryKv> opened() const { return opened_.lock(); }
+
+ private:
+  std::vector<std::shared_ptr<MemoryImage>> images_;
+  std::weak_ptr<const MemoryKv> opened_;
+};
+
+}  // namespace gabion::metadata

@@ -1,0 +1,46 @@
+// RocksKv is the store over RocksDB, without RocksDB's own log: the command log is the truth, and what was not flushed is
+// applied again from it. Flushes cover all column families at once, so what is on the drive is the state after some command.
+// RocksMemory is the memory that all stores of the process share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "metadata/kv_store.h"
+
+namespace rocksdb {
+class DB;
+class Cache;
+class ColumnFamilyHandle;
+}  // namespace rocksdb
+
+namespace gabion::metadata {
+
+struct RocksOptions {
+  std::size_t block_cache_bytes = 64 * MiB;
+  std::size_t write_buffer_bytes = 24 * MiB;  // of all tables together
+};
+
+class RocksKv final : public KvStore {
+ public:
+  // `path` is a directory on a real file system; it is made when it does not exist.
+  static Result<std::unique_ptr<RocksKv>> open(const std::string& path, const RocksOptions& options,
+                                               std::shared_ptr<rocksdb::Cache> cache);
+  static std::shared_ptr<rocksdb::Cache> make_cache(const RocksOptions& options);
+  ~RocksKv() override;
+
+  Result<bool> get(Table table, std::string_view key, std::string& value, ReadMode mode) const override;
+  std::unique_ptr<KvIterator> iterate(Table table, std::string upper_bound) const override;
+  Result<void> write(const Changes& changes) override;
+  Result<void> flush() override;
+
+  // Flushes, and makes `path`, which must not exist, a directory of hard links to everything that is stored.
+  Result<void> checkpoint(const std::string& path);
+
+ private:
+  RocksKv() = default;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::array<rocksdb::ColumnFamilyHandle*, kTables> families_{};
+};
+
+}  // namespace gabion::metadata

@@ -1,0 +1,224 @@
+#include "metadata/rocks_state.h"
+
+#include <filesystem>
+
+#include "common/check.h"
+#include "common/crc.h"
+#include "common/log.h"
+
+namespace gabion::metadata {
+namespace {
+
+const std::string kRoot = "metadata/state";
+const std::string kCurrent = kRoot + "/current";
+constexpr std::string_view kScratch = "scratch";
+constexpr std::size_t kCopyChunk = MiB;
+
+// The file `current`: magic, version, length and CRC32C of the fields, then the fields.
+constexpr std::uint32_t kMagic = 0x50534d47;  // "GMSP"
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kHeaderSize = 16;
+constexpr std::size_t kFieldsSize = 8 + 8 + 8 + 16;
+
+std::string directory_name(std::uint64_t number) { return kRoot + "/" + std::to_string(number); }
+
+Error missing_drive() { return {Errc::unavailable, "the drive is missing"}; }
+
+}  // namespace
+
+RocksStateStorage::RocksStateStorage(std::vector<Place> places, const RocksOptions& options, Rng& rng)
+    : places_(std::move(places)),
+      options_(options),
+      rng_(rng),
+      cache_(RocksKv::make_cache(options)),
+      slots_(places_.size()) {}
+
+Result<void> RocksStateStorage::make_root(std::size_t drive) {
+  Disk& disk = *places_[drive].disk;
+  TRY_OK(disk.make_dir("metadata"));
+  TRY_OK(disk.sync_dir(""));
+  TRY_OK(disk.make_dir(kRoot));
+  return disk.sync_dir("metadata");
+}
+
+Result<std::optional<RocksStateStorage::Current>> RocksStateStorage::load(std::size_t drive) {
+  if (places_[drive].disk == nullptr) return missing_drive();
+  auto content = read_file(*places_[drive].disk, kCurrent, kHeaderSize + kFieldsSize);
+  if (!content && content.error().code == Errc::not_found) return std::optional<Current>();
+  if (!content) return content.error();
+  const std::string damaged = full_path(drive, kCurrent);
+  if (content->size() != kHeaderSize + kFieldsSize || load_le<std::uint32_t>(content->data()) != kMagic) {
+    return Error(Errc::corrupt, damaged + " is damaged");
+  }
+  const char* fields = content->data() + kHeaderSize;
+  if (load_le<std::uint32_t>(content->data() + 8) != kFieldsSize ||
+      load_le<std::uint32_t>(content->data() + 12) != crc32c(0, as_bytes({fields, kFieldsSize}))) {
+    return Error(Errc::corrupt, damaged + " is damaged");
+  }
+  if (load_le<std::uint32_t>(content->data() + 4) != kVersion) {
+    return Error(Errc::invalid, damaged + " was written by a newer version");
+  }
+  Current current;
+  current.directory = load_le<std::uint64_t>(fields);
+  current.mark.index = load_le<std::uint64_t>(fields + 8);
+  current.mark.primary = load_le<std::uint64_t>(fields + 16) != 0;
+  std::memcpy(current.lineage.bytes.data(), fields + 24, 16);
+  return std::optional<Current>(current);
+}
+
+Result<void> RocksStateStorage::store(std::size_t drive, const Current& current) {
+  std::string content(kHeaderSize + kFieldsSize, '\0');
+  char* fields = content.data() + kHeaderSize;
+  store_le(fields, current.directory);
+  store_le(fields + 8, current.mark.index);
+  store_le<std::uint64_t>(fields + 16, current.mark.primary ? 1 : 0);
+  std::memcpy(fields + 24, current.lineage.bytes.data(), 16);
+  store_le(content.data(), kMagic);
+  store_le(content.data() + 4, kVersion);
+  store_le(content.data() + 8, static_cast<std::uint32_t>(kFieldsSize));
+  store_le(content.data() + 12, crc32c(0, as_bytes({fields, kFieldsSize})));
+  return replace_file(*places_[drive].disk, kCurrent, content);
+}
+
+Result<std::optional<StateMark>> RocksStateStorage::mark(std::size_t drive) {
+  const std::lock_guard lock(slots_[drive].mutex);
+  TRY(auto current, load(drive));
+  if (!current) return std::optional<StateMark>();
+  return std::optional<StateMark>(current->mark);
+}
+
+Result<std::shared_ptr<KvStore>> RocksStateStorage::open(std::size_t drive) {
+  const std::lock_guard lock(slots_[drive].mutex);
+  GABION_CHECK(slots_[drive].store.expired(), "the state of one drive is opened twice");
+  TRY(auto current, load(drive));
+  if (!current) {
+    TRY_OK(make_root(drive));
+    current.emplace();
+    current->directory = 1;
+    std::error_code ignored;  // a half-made first directory
+    std::filesystem::remove_all(full_path(drive, directory_name(1)), ignored);
+  }
+  // A copy that is written to goes its own way: its next tables have names that the source uses for others.
+  if (!current->mark.primary) {
+    current->mark.primary = true;
+    current->lineage = Id<struct LineageTag>::random(rng_);
+    TRY_OK(store(drive, *current));
+  }
+  const std::string directory = directory_name(current->directory);
+  remove_others(drive, directory);
+  TRY(auto opened, RocksKv::open(full_path(drive, directory), options_, cache_));
+  TRY_OK(places_[drive].disk->sync_dir(kRoot));
+  std::shared_ptr<RocksKv> shared = std::move(opened);
+  slots_[drive].store = shared;
+  return std::shared_ptr<KvStore>(shared);
+}
+
+Result<void> RocksStateStorage::advance(std::size_t drive, std::uint64_t index) {
+  const std::lock_guard lock(slots_[drive].mutex);
+  TRY(auto current, load(drive));
+  if (!current || !current->mark.primary) return Error(Errc::unavailable, "the state of the drive is gone");
+  current->mark.index = index;
+  return store(drive, *current);
+}
+
+std::vector<Result<void>> RocksStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) {
+  const std::string scratch = kRoot + "/" + std::string(kScratch);
+  std::vector<Result<void>> results;
+  Result<Current> source = [&]() -> Result<Current> {
+    const std::lock_guard lock(slots_[from].mutex);
+    const auto store = slots_[from].store.lock();
+    if (!store) return Error(Errc::unavailable, "the state to copy is not open");
+    TRY(auto current, load(from));
+    if (!current) return Error(Errc::unavailable, "the state to copy is gone");
+    std::error_code ignored;
+    std::filesystem::remove_all(full_path(from, scratch), ignored);
+    TRY_OK(store->checkpoint(full_path(from, scratch)));
+    current->mark.index = index;
+    return *current;
+  }();
+  for (const std::size_t drive : to) {
+    GABION_CHECK(drive != from, "a state is copied onto itself");
+    if (!source) results.emplace_back(source.error());
+    else results.push_back(receive(drive, from, scratch, *source));
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(full_path(from, scratch), ignored);
+  return results;
+}
+
+Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const std::string& scratch, const Current& source) {
+  if (places_[to].disk == nullptr) return missing_drive();
+  const std::lock_guard lock(slots_[to].mutex);
+  // The primary may have moved here since; its state is not overwritten.
+  if (!slots_[to].store.expired()) return Error(Errc::conflict, "the state of this drive is open");
+  TRY_OK(make_root(to));
+  auto old = load(to);
+  if (!old && old.error().code != Errc::corrupt) return old.error();
+  const bool related = old && *old && (*old)->lineage == source.lineage;
+  Current next = source;
+  next.mark.primary = false;
+  next.directory = std::max(source.directory, old && *old ? (*old)->directory : 0) + 1;
+
+  Disk& disk = *places_[to].disk;
+  const std::string directory = directory_name(next.directory);
+  std::error_code failure;
+  std::filesystem::remove_all(full_path(to, directory), failure);
+  TRY_OK(disk.make_dir(directory));
+  TRY(const auto names, places_[from].disk->list(scratch));
+  for (const std::string& name : names) {
+    const std::string source_path = full_path(from, scratch + "/" + name);
+    if (related && name.ends_with(".sst")) {
+      const std::string have = full_path(to, directory_name((*old)->directory) + "/" + name);
+      const auto have_size = std::filesystem::file_size(have, failure);
+      if (!failure && have_size == std::filesystem::file_size(source_path, failure) && !failure) {
+        std::filesystem::create_hard_link(have, full_path(to, directory + "/" + name), failure);
+        if (!failure) continue;
+      }
+    }
+    TRY_OK(copy_file(from, scratch + "/" + name, to, directory + "/" + name));
+  }
+  TRY_OK(disk.sync_dir(directory));
+  TRY_OK(disk.sync_dir(kRoot));
+  TRY_OK(store(to, next));
+  remove_others(to, directory);
+  return {};
+}
+
+Result<void> RocksStateStorage::copy_file(std::size_t from, const std::string& source, std::size_t to,
+                                          const std::string& target) {
+  TRY(auto in, places_[from].disk->open(source, OpenMode::read));
+  TRY(auto out, places_[to].disk->open(target, OpenMode::create));
+  Buffer chunk(kCopyChunk);
+  for (std::uint64_t offset = 0;;) {
+    TRY(const std::size_t n, in->read(offset, chunk.span(), ReadMode::wait));
+    if (n == 0) break;
+    TRY_OK(out->write(offset, chunk.span().first(n)));
+    offset += n;
+  }
+  return out->sync();
+}
+
+// Leftovers of copies that were replaced or never finished. Failing to remove one is tried again with the next copy.
+void RocksStateStorage::remove_others(std::size_t drive, const std::string& keep) {
+  const auto names = places_[drive].disk->list(kRoot);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const std::string path = kRoot + "/" + name;
+    const bool is_directory = name == kScratch || name.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_directory || path == keep) continue;
+    std::error_code failure;
+    std::filesystem::remove_all(full_path(drive, path), failure);
+    if (failure) LOG(warn, "metadata", "an old copy of the state stays", field("path", full_path(drive, path)));
+  }
+}
+
+Result<void> RocksStateStorage::clear(std::size_t drive) {
+  if (places_[drive].disk == nullptr) return missing_drive();
+  const std::lock_guard lock(slots_[drive].mutex);
+  if (auto removed = places_[drive].disk->remove(kCurrent); !removed && removed.error().code != Errc::not_found) {
+    return removed;
+  }
+  return places_[drive].disk->sync_dir(kRoot);
+}
+
+}  // namespace gabion::metadata

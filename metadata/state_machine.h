@@ -1,0 +1,35 @@
+// StateMachine applies commands to a store, in the order of the log. What it does is a function of the state, the command and
+// its index alone: no clock, no randomness, no I/O but the store's. Used by one thread at a time.
+#pragma once
+
+#include <span>
+
+#include "metadata/transaction.h"
+
+namespace gabion::metadata {
+
+class StateMachine {
+ public:
+  // `store` must outlive it.
+  static Result<std::unique_ptr<StateMachine>> load(KvStore& store);
+
+  // The state is that of this log: invalid when it already is another's.
+  Result<void> belong_to(const LogId& log);
+  std::uint64_t applied() const { return tx_.totals().index; }
+  const Totals& totals() const { return tx_.totals(); }
+
+  // Applies the command of the next index and gives the encoded CommandResult. commit() writes what was applied since the
+  // last one, as one batch. After an error of either the state machine and its store are of no use any more.
+  Result<std::string> apply(std::uint64_t index, std::string_view command);
+  Result<void> commit();
+
+ private:
+  explicit StateMachine(KvStore& store) : tx_(store) {}
+  mutable Transaction tx_;
+  Command command_;
+};
+
+// Whether a command may enter the log: what applying it relies on. invalid or too_large otherwise.
+Result<void> validate(const Command& command);
+
+}  // namespace gabion::metadata
