@@ -1,0 +1,156 @@
+#include "gateway/data/collector.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace gabion::gateway::data {
+namespace {
+
+constexpr std::size_t kKeysPerRemove = 4096;
+constexpr unsigned kShardsMax = 40;  // of any profile
+
+void add_keys(std::vector<chunkserver::ShardKey>& keys, const BlockId& block, unsigned shards) {
+  for (unsigned i = 0; i < shards; ++i) keys.push_back({block, static_cast<std::uint8_t>(i)});
+}
+
+// False when the entry makes no sense: it is then left alone.
+bool add_keys(std::vector<chunkserver::ShardKey>& keys, const metadata::Doomed& entry) {
+  const unsigned total = entry.data_shards() + entry.parity_shards();
+  for (const metadata::Block& block : entry.blocks()) {
+    const auto id = BlockId::from_raw(block.id());
+    if (!id || total > kShardsMax) return false;
+    add_keys(keys, *id, block.copies() ? entry.parity_shards() + 1 : total);
+  }
+  return true;
+}
+
+task<bool> erase_from(chunkserver::ShardStore& store, Context ctx, std::vector<chunkserver::ShardKey> keys) {
+  for (std::size_t i = 0; i < keys.size(); i += kKeysPerRemove) {
+    const auto first = keys.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto last = keys.begin() + static_cast<std::ptrdiff_t>(std::min(i + kKeysPerRemove, keys.size()));
+    const auto removed = co_await store.remove(ctx, std::vector<chunkserver::ShardKey>(first, last));
+    if (!removed) co_return false;
+  }
+  co_return true;
+}
+
+}  // namespace
+
+Collector::Collector(BlockStore& store, CollectorOptions options)
+    : core_(store.core()), options_(options), background_(store.core().deps.clock, options.interval) {}
+
+void Collector::start(const Executor& executor) {
+  background_.start(executor, [this] { return cycle(); });
+}
+
+void Collector::add_to(MetricsRegistry& registry) const {
+  registry.add("gabion_gc_entries_total", "Doomed manifests whose blocks were erased.", "", erased_entries_);
+  registry.add("gabion_gc_discarded_blocks_total", "Blocks of abandoned writes that were erased.", "", erased_blocks_);
+  registry.add("gabion_gc_postponed_total", "Times an entry had to wait for a reader or a drive.", "", postponed_);
+}
+
+task<void> Collector::cycle() {
+  Context ctx;
+  ctx.priority = Priority::background;
+  const auto result = co_await run_once(ctx);
+  if (!result) LOG(warn, "gc", "collection was interrupted", field("error", result.error().message));
+}
+
+task<Result<std::uint64_t>> Collector::run_once(Context ctx) {
+  const std::uint64_t discarded = co_await collect_discards(ctx);
+  CO_TRY(const std::uint64_t doomed, co_await collect_doomed(ctx));
+  co_return discarded + doomed;
+}
+
+task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx) {
+  std::uint64_t erased = 0;
+  metadata::ManifestId after = 0;
+  const auto grace = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options_.grace).count());
+  while (!background_.stopping()) {
+    CO_TRY(auto page, co_await core_.deps.metadata.doomed(ctx, after, options_.batch));
+    if (page.empty()) break;
+    after = page.back().manifest();
+    std::vector<metadata::Doomed> due;
+    for (metadata::Doomed& entry : page) {
+      if (entry.doomed_us() + grace <= core_.deps.clock.wall()) due.push_back(std::move(entry));
+    }
+    if (due.empty()) continue;
+    CO_TRY(const std::uint64_t count, co_await collect_batch(ctx, std::move(due)));
+    erased += count;
+  }
+  co_return erased;
+}
+
+task<Result<std::vector<metadata::ManifestId>>> Collector::confirm(Context ctx, std::vector<metadata::ManifestId> ids) {
+  if (core_.options.sabotage.collect_unconfirmed) co_return ids;
+  metadata::Command command;
+  for (const metadata::ManifestId id : ids) command.mutable_confirm_doomed()->add_manifests(id);
+  CO_TRY(const auto result, co_await core_.deps.metadata.commit(ctx, std::move(command)));
+  co_return std::vector<metadata::ManifestId>(result.confirmed().begin(), result.confirmed().end());
+}
+
+task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, std::vector<metadata::Doomed> entries) {
+  std::vector<metadata::ManifestId> ids;
+  for (const metadata::Doomed& entry : entries) ids.push_back(entry.manifest());
+  CO_TRY(const auto confirmed, co_await confirm(ctx, std::move(ids)));
+  std::vector<chunkserver::ShardKey> keys;
+  metadata::Command finish;
+  for (const metadata::Doomed& entry : entries) {
+    if (std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end()) continue;
+    // Looked at after the confirmation: from there on nobody new can find the manifest in the metadata.
+    if (core_.pins.pinned(entry.manifest()) && !core_.options.sabotage.collect_pinned) {
+      postponed_.add();
+      continue;
+    }
+    if (!add_keys(keys, entry)) {
+      LOG(error, "gc", "a doomed entry is malformed and stays", field("manifest", entry.manifest()));
+      continue;
+    }
+    finish.mutable_finish_doomed()->add_manifests(entry.manifest());
+  }
+  const auto count = static_cast<std::uint64_t>(finish.finish_doomed().manifests_size());
+  if (count == 0) co_return std::uint64_t{0};
+  const bool gone = co_await erase(ctx, std::move(keys));
+  if (!gone) {
+    postponed_.add(count);
+    co_return std::uint64_t{0};
+  }
+  CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
+  erased_entries_.add(count);
+  co_return count;
+}
+
+task<std::uint64_t> Collector::collect_discards(Context ctx) {
+  std::uint64_t erased = 0;
+  // No more than there are now: what cannot be erased goes back to the end of the queue.
+  for (std::size_t left = core_.discards.size(); left > 0 && !background_.stopping();) {
+    const auto batch = core_.discards.take(std::min(left, options_.batch));
+    if (batch.empty()) break;
+    left -= batch.size();
+    std::vector<chunkserver::ShardKey> keys;
+    for (const Discard& discard : batch) add_keys(keys, discard.block, discard.shards);
+    if (co_await erase(ctx, std::move(keys))) {
+      erased += batch.size();
+      erased_blocks_.add(batch.size());
+    } else {
+      for (const Discard& discard : batch) core_.discards.add(discard);
+    }
+  }
+  co_return erased;
+}
+
+task<bool> Collector::erase(Context ctx, std::vector<chunkserver::ShardKey> keys) {
+  if (keys.empty()) co_return true;
+  const auto view = core_.deps.placement.view();
+  std::vector<task<bool>> removals;
+  bool all_up = true;
+  for (const Placement::Member& drive : view->drives) {
+    if (drive.state == DriveState::up) removals.push_back(erase_from(*drive.store, ctx, keys));
+    else all_up = false;
+  }
+  const auto removed = co_await gather(std::move(removals));
+  co_return all_up && std::all_of(removed.begin(), removed.end(), [](bool ok) { return ok; });
+}
+
+}  // namespace gabion::gateway::data

@@ -1,0 +1,48 @@
+// Collector erases blocks that nothing refers to: those the metadata has doomed, once their grace period is over and a
+// second look inside the metadata found no reference, and those of writers that were abandoned. An entry is finished only
+// when every drive that may hold a shard said it is gone; while some drive is down the entry stays. What a reader of this
+// process still reads is left alone. Every step may be repeated. Thread-safe. `store` outlives it; call stop() before
+// destruction.
+#pragma once
+
+#include "gateway/data/background.h"
+#include "gateway/data/block_store.h"
+
+namespace gabion::gateway::data {
+
+class Collector {
+ public:
+  struct CollectorOptions {
+    Duration interval = std::chrono::seconds(60);
+    Duration grace = std::chrono::hours(1);
+    std::size_t batch = 128;  // entries at once
+  };
+
+  Collector(BlockStore& store, CollectorOptions options);
+
+  void start(const Executor& executor);
+  task<void> stop() { return background_.stop(); }
+  void pause() { background_.pause(); }
+  void resume() { background_.resume(); }
+  void wake() { background_.wake(); }
+  void add_to(MetricsRegistry& registry) const;
+
+  // One look at everything. Gives the number of entries and discarded blocks that were erased.
+  task<Result<std::uint64_t>> run_once(Context ctx);
+
+ private:
+  task<void> cycle();
+  task<Result<std::uint64_t>> collect_doomed(Context ctx);
+  task<Result<std::uint64_t>> collect_batch(Context ctx, std::vector<metadata::Doomed> entries);
+  task<Result<std::vector<metadata::ManifestId>>> confirm(Context ctx, std::vector<metadata::ManifestId> ids);
+  task<std::uint64_t> collect_discards(Context ctx);
+  // True when every drive said that it has none of them any more.
+  task<bool> erase(Context ctx, std::vector<chunkserver::ShardKey> keys);
+
+  Core& core_;
+  const CollectorOptions options_;
+  Background background_;
+  Counter erased_entries_, erased_blocks_, postponed_;
+};
+
+}  // namespace gabion::gateway::data

@@ -1,0 +1,167 @@
+#include "gateway/data/placement.h"
+
+#include <algorithm>
+
+#include "common/async.h"
+#include "common/log.h"
+
+namespace gabion::gateway::data {
+
+std::size_t Placement::View::up_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(drives.begin(), drives.end(), [](const Member& m) { return m.state == DriveState::up; }));
+}
+
+std::optional<std::size_t> Placement::View::home(const BlockId& block, unsigned index) const {
+  const auto row = ring->row(ring->partition_of(block));
+  if (index >= row.size()) return std::nullopt;
+  return row[index];
+}
+
+std::optional<std::size_t> Placement::View::find(const DriveId& id) const {
+  for (std::size_t i = 0; i < drives.size(); ++i) {
+    if (drives[i].id == id) return i;
+  }
+  return std::nullopt;
+}
+
+Placement::Placement(ring::Ring ring) : ring_(std::make_shared<const ring::Ring>(std::move(ring))) {
+  const std::lock_guard lock(mutex_);
+  publish();
+}
+
+std::shared_ptr<const Placement::View> Placement::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+void Placement::publish() {
+  auto view = std::make_shared<View>();
+  view->ring = ring_;
+  for (const ring::Drive& drive : ring_->drives()) {
+    const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.id == drive.id; });
+    view->drives.push_back(it != members_.end() ? *it : Member{drive.id, nullptr, DriveState::missing, "not attached"});
+  }
+  for (const Member& member : members_) {
+    if (!view->find(member.id)) view->drives.push_back(member);
+  }
+  view_ = std::move(view);
+}
+
+void Placement::attach(const DriveId& id, chunkserver::ShardStore& store) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(members_, [&](const Member& m) { return m.id == id; });
+  members_.push_back({id, &store, DriveState::up, {}});
+  publish();
+}
+
+void Placement::detach(const DriveId& id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(members_, [&](const Member& m) { return m.id == id; });
+  publish();
+}
+
+void Placement::mark_failed(const DriveId& id, const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.id == id; });
+    if (it == members_.end() || it->state == DriveState::failed) return;
+    it->state = DriveState::failed;
+    it->reason = reason;
+    publish();
+  }
+  LOG(warn, "data", "drive failed: its shards are read from the others and written elsewhere",
+      field("drive", id.to_hex()), field("reason", reason));
+}
+
+void Placement::set_ring(ring::Ring ring) {
+  const std::lock_guard lock(mutex_);
+  ring_ = std::make_shared<const ring::Ring>(std::move(ring));
+  publish();
+}
+
+task<void> Placement::refresh(Context ctx) {
+  const auto before = view();
+  for (const Member& member : before->drives) {
+    if (member.store == nullptr) continue;
+    auto status = co_await member.store->status(ctx);
+    const bool well = status && status->health == chunkserver::DriveHealth::up;
+    if (!well) {
+      mark_failed(member.id, status ? status->reason : status.error().message);
+      continue;
+    }
+    if (member.state != DriveState::failed) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.id == member.id; });
+      if (it == members_.end() || it->store != member.store) continue;
+      it->state = DriveState::up;
+      it->reason.clear();
+      publish();
+    }
+    LOG(info, "data", "drive is back", field("drive", member.id.to_hex()));
+  }
+}
+
+// --- Targets ---
+
+Targets::Targets(std::shared_ptr<const Placement::View> view, const BlockRef& block)
+    : view_(std::move(view)),
+      layout_(block),
+      block_(block.id),
+      held_(view_->drives.size(), 0),
+      home_(view_->drives.size(), false),
+      refused_(view_->drives.size(), false) {
+  for (unsigned i = 0; i < layout_.shards(); ++i) {
+    if (const auto home = view_->home(block_, i)) home_[*home] = true;
+  }
+}
+
+std::optional<std::size_t> Targets::assign(unsigned shard) {
+  const auto usable = [&](std::size_t d) { return view_->up(d) && !refused_[d] && !(layout_.copies() && held_[d] > 0); };
+  const auto home = view_->home(block_, shard);
+  std::optional<std::size_t> best;
+  if (home && usable(*home)) {
+    best = home;
+  } else {
+    // Begins at a drive that the block's id chooses, so that handoffs of many blocks spread over all drives.
+    const std::size_t count = view_->drives.size();
+    const std::size_t first = count == 0 ? 0 : (std::hash<BlockId>{}(block_) + shard) % count;
+    const auto rank = [&](std::size_t d) { return std::pair(held_[d], static_cast<bool>(home_[d])); };
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t d = (first + i) % count;
+      // Drives that are attached but not in the ring are being drained: nothing new goes there.
+      if (d >= view_->ring->drives().size() || !usable(d)) continue;
+      if (!best || rank(d) < rank(*best)) best = d;
+    }
+  }
+  if (best) ++held_[*best];
+  return best;
+}
+
+void Targets::refuse(unsigned, std::size_t drive) {
+  --held_[drive];
+  refused_[drive] = true;
+}
+
+bool Targets::safe(const BlockLayout& layout, const std::vector<std::optional<std::size_t>>& placed,
+                   std::size_t drives) {
+  std::vector<unsigned> held(drives, 0);
+  unsigned total = 0;
+  for (const auto& drive : placed) {
+    if (!drive) continue;
+    ++held[*drive];
+    ++total;
+  }
+  const bool can_lose_one = layout.shards() > layout.needed() && drives > 1;
+  const unsigned most = can_lose_one ? *std::max_element(held.begin(), held.end()) : 0;
+  return total >= layout.needed() + most;
+}
+
+std::size_t Targets::drives_needed(const BlockLayout& layout, std::size_t drives) {
+  const unsigned spare = layout.shards() - layout.needed();
+  if (spare == 0 || drives <= 1) return 1;
+  return (layout.shards() + spare - 1) / spare;
+}
+
+}  // namespace gabion::gateway::data

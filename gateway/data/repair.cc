@@ -1,0 +1,357 @@
+#include "gateway/data/repair.h"
+
+#include <algorithm>
+
+#include "common/log.h"
+
+namespace gabion::gateway::data {
+namespace {
+
+constexpr std::size_t kIntentsPerPage = 256;
+constexpr std::size_t kManifestsPerPage = 256;
+constexpr std::size_t kLookedMax = 200'000;
+
+std::optional<BlockRef> find_block(const metadata::Manifest& manifest, metadata::ManifestId id, const std::string& raw) {
+  for (int i = 0; i < manifest.blocks_size(); ++i) {
+    if (manifest.blocks(i).id() != raw) continue;
+    const auto block = block_ref(manifest, id, i);
+    if (block) return *block;
+  }
+  return std::nullopt;
+}
+
+// Where shard i lies in a buffer that begins with the sealed block.
+Bytes shard_of(const Buffer& sealed, const BlockLayout& layout, unsigned i) {
+  const std::size_t offset = layout.copies() ? 0 : i * layout.shard_bytes();
+  return Bytes(sealed).slice(offset, layout.shard_bytes());
+}
+
+void encode(Core& core, const BlockRef& block, const Buffer& sealed) {
+  const BlockLayout layout(block);
+  if (layout.copies()) return;
+  const std::size_t length = layout.shard_bytes();
+  const unsigned k = block.profile.data;
+  std::memset(sealed.data() + layout.sealed(), 0, k * length - layout.sealed());
+  std::vector<ByteView> data;
+  std::vector<MutableBytes> parity;
+  for (unsigned i = 0; i < block.profile.total(); ++i) {
+    const MutableBytes shard = sealed.span().subspan(i * length, length);
+    if (i < k) data.push_back(shard);
+    else parity.push_back(shard);
+  }
+  if (!parity.empty()) core.codec(block.profile).encode(data, parity);
+}
+
+}  // namespace
+
+Repairer::Repairer(BlockStore& store, RepairOptions options)
+    : core_(store.core()), options_(options), background_(store.core().deps.clock, options.interval) {}
+
+void Repairer::start(const Executor& executor) {
+  core_.repairs.on_add([this] { background_.wake(); });
+  background_.start(executor, [this] { return cycle(); });
+}
+
+task<void> Repairer::stop() {
+  core_.repairs.on_add(nullptr);
+  co_await background_.stop();
+}
+
+Repairer::Progress Repairer::progress() const {
+  Progress progress;
+  progress.repaired_shards = shards_.value();
+  progress.repaired_bytes = bytes_.value();
+  progress.failed_blocks = failures_.value();
+  progress.waiting_blocks = waiting_.load();
+  progress.rebuilding = rebuilding_.load();
+  progress.blocks_looked_at = looked_at_.load();
+  progress.blocks_rebuilt = rebuilt_.load();
+  return progress;
+}
+
+void Repairer::add_to(MetricsRegistry& registry) const {
+  registry.add("gabion_repair_shards_total", "Shards brought back to their home drives.", "", shards_);
+  registry.add("gabion_repair_bytes_total", "Plaintext bytes of the blocks that were repaired.", "", bytes_);
+  registry.add("gabion_repair_failures_total", "Attempts to repair a block that failed.", "", failures_);
+  registry.add("gabion_repair_waiting_blocks", "Blocks that wait for repair, as of the last look.", "",
+               [this] { return static_cast<double>(waiting_.load()); });
+}
+
+task<void> Repairer::cycle() {
+  Context ctx;
+  ctx.priority = Priority::background;
+  co_await core_.deps.placement.refresh(ctx);
+  auto flushed = co_await flush(ctx);
+  if (!flushed) LOG(warn, "repair", "bad shards could not be recorded", field("error", flushed.error().message));
+  const auto done = co_await run_once(ctx);
+  if (!done) LOG(warn, "repair", "repair was interrupted", field("error", done.error().message));
+}
+
+task<Result<void>> Repairer::flush(Context ctx) {
+  const auto intents = core_.repairs.take();
+  if (intents.empty()) co_return Result<void>();
+  metadata::Command command;
+  for (const metadata::RepairIntent& intent : intents) *command.mutable_add_repairs()->add_intents() = intent;
+  auto result = co_await core_.deps.metadata.commit(ctx, std::move(command));
+  if (result) co_return Result<void>();
+  core_.repairs.put_back(intents);
+  co_return result.error();
+}
+
+task<Result<bool>> Repairer::run_once(Context ctx) {
+  std::string after;
+  std::uint64_t kept = 0;
+  while (!background_.stopping()) {
+    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, after, kIntentsPerPage));
+    if (page.empty()) break;
+    after = page.back().block();
+    // Those with the most shards gone have the least to spare.
+    std::sort(page.begin(), page.end(), [](const auto& a, const auto& b) {
+      return a.shards_size() != b.shards_size() ? a.shards_size() > b.shards_size() : a.block() < b.block();
+    });
+    for (const metadata::RepairIntent& intent : page) {
+      if (background_.stopping()) break;
+      if (hopeless(intent)) {
+        ++kept;
+        continue;
+      }
+      const auto outcome = co_await repair(ctx, intent);
+      if (!outcome) {
+        failures_.add();
+        LOG(warn, "repair", "block could not be repaired now", field("error", outcome.error().message));
+      } else if (*outcome == Outcome::kept && looked_.size() < kLookedMax) {
+        looked_.insert(intent.block());
+      }
+      if (!outcome || *outcome == Outcome::kept) {
+        ++kept;
+        continue;
+      }
+      if (const auto id = BlockId::from_raw(intent.block())) core_.repairs.forget(*id);
+      metadata::Command finish;
+      finish.mutable_finish_repair()->set_block(intent.block());
+      *finish.mutable_finish_repair()->mutable_shards() = intent.shards();
+      CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
+    }
+  }
+  waiting_.store(kept);
+  co_return kept == 0;
+}
+
+bool Repairer::hopeless(const metadata::RepairIntent& intent) {
+  auto view = core_.deps.placement.view();
+  if (view != looked_view_) {
+    looked_.clear();
+    looked_view_ = std::move(view);
+  }
+  const auto block = BlockId::from_raw(intent.block());
+  if (!block || !looked_.contains(intent.block())) return false;
+  return std::none_of(intent.shards().begin(), intent.shards().end(), [&](unsigned shard) {
+    const auto home = looked_view_->home(*block, shard);
+    return home && looked_view_->up(*home);
+  });
+}
+
+task<Result<Repairer::Outcome>> Repairer::repair(Context ctx, metadata::RepairIntent intent) {
+  // Pinned before it is looked up: a shard written now cannot cross the collector's removal of the block.
+  const Pins::Pin pin = core_.pins.pin(intent.manifest());
+  auto manifest = co_await core_.deps.metadata.manifest(ctx, intent.manifest());
+  if (!manifest && manifest.error().code == Errc::not_found) co_return Outcome::gone;
+  if (!manifest) co_return manifest.error();
+  const auto block = find_block(*manifest, intent.manifest(), intent.block());
+  if (!block) co_return Outcome::gone;
+  CO_TRY(auto open, co_await open_manifest(core_, ctx, intent.manifest(), std::move(*manifest)));
+  std::vector<unsigned> shards;
+  const unsigned count = BlockLayout(*block).shards();
+  for (const unsigned shard : intent.shards()) {
+    if (shard < count) shards.push_back(shard);
+  }
+  co_return co_await repair_block(ctx, std::move(open), *block, std::move(shards));
+}
+
+task<Result<Repairer::Outcome>> Repairer::repair_block(Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
+                                                       std::vector<unsigned> shards) {
+  CO_TRY(const bool away, co_await all_safe_away_from_dead_homes(ctx, block, shards));
+  if (away) co_return Outcome::kept;
+  CO_TRY(const Buffer sealed, co_await read_sealed_block(core_, ctx, std::move(open), block));
+  encode(core_, block, sealed);
+  Outcome outcome = Outcome::done;
+  const BlockLayout layout(block);
+  for (const unsigned shard : shards) {
+    CO_TRY(const Outcome one, co_await place(ctx, block, shard, shard_of(sealed, layout, shard)));
+    if (one == Outcome::kept) outcome = Outcome::kept;
+  }
+  co_await limit_rate(block.length);
+  co_return outcome;
+}
+
+// Whether a drive other than the home has the shard.
+task<Result<bool>> Repairer::is_away(Context ctx, BlockRef block, unsigned shard) {
+  const auto view = core_.deps.placement.view();
+  const auto home = view->home(block.id, shard);
+  for (std::size_t drive = 0; drive < view->drives.size(); ++drive) {
+    if (drive == home || !view->up(drive)) continue;
+    const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+    const auto info = co_await view->drives[drive].store->stat(ctx, key);
+    if (info) co_return true;
+  }
+  co_return false;
+}
+
+task<Result<bool>> Repairer::all_safe_away_from_dead_homes(Context ctx, BlockRef block, std::vector<unsigned> shards) {
+  const auto view = core_.deps.placement.view();
+  for (const unsigned shard : shards) {
+    const auto home = view->home(block.id, shard);
+    if (home && view->up(*home)) co_return false;
+  }
+  for (const unsigned shard : shards) {
+    CO_TRY(const bool away, co_await is_away(ctx, block, shard));
+    if (!away) co_return false;
+  }
+  co_return true;
+}
+
+task<Result<bool>> Repairer::holds(Context ctx, std::size_t drive, chunkserver::ShardKey key, Bytes bytes) {
+  const auto view = core_.deps.placement.view();
+  const auto stored = co_await view->drives[drive].store->read(ctx, key, 0, 0);
+  if (stored) co_return *stored == bytes;
+  const Errc code = stored.error().code;
+  if (code == Errc::not_found || code == Errc::corrupt || code == Errc::invalid) co_return false;
+  if (code == Errc::unavailable) core_.deps.placement.mark_failed(view->drives[drive].id, stored.error().message);
+  co_return stored.error();
+}
+
+task<Result<Repairer::Outcome>> Repairer::place(Context ctx, BlockRef block, unsigned shard, Bytes bytes) {
+  const auto view = core_.deps.placement.view();
+  const auto home = view->home(block.id, shard);
+  if (!home || !view->up(*home)) co_return co_await keep_away_from_home(ctx, block, shard, std::move(bytes));
+  const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+  CO_TRY(bool good, co_await holds(ctx, *home, key, bytes));
+  if (!good) {
+    const auto put = co_await view->drives[*home].store->put(ctx, key, std::vector<Bytes>(1, bytes));
+    if (!put) {
+      if (put.error().code == Errc::unavailable) {
+        core_.deps.placement.mark_failed(view->drives[*home].id, put.error().message);
+      }
+      co_return co_await keep_away_from_home(ctx, block, shard, std::move(bytes));
+    }
+    CO_TRY(good, co_await holds(ctx, *home, key, bytes));
+    if (!good) co_return Error(Errc::corrupt, "a shard reads back differently from what was repaired");
+    shards_.add();
+    bytes_.add(block.length);
+  }
+  co_await remove_strays(ctx, block, shard, *home);
+  co_return Outcome::done;
+}
+
+task<Result<Repairer::Outcome>> Repairer::keep_away_from_home(Context ctx, BlockRef block, unsigned shard, Bytes bytes) {
+  CO_TRY(const bool away, co_await is_away(ctx, block, shard));
+  if (away) co_return Outcome::kept;
+  const auto view = core_.deps.placement.view();
+  const auto home = view->home(block.id, shard);
+  std::optional<std::size_t> best;
+  std::size_t fewest = 0;
+  for (std::size_t drive = 0; drive < view->ring->drives().size(); ++drive) {
+    if (drive == home || !view->up(drive)) continue;
+    const auto page = co_await view->drives[drive].store->list(ctx, {block.id, 0}, BlockLayout(block).shards());
+    if (!page) continue;
+    const auto here = static_cast<std::size_t>(std::count_if(
+        page->shards.begin(), page->shards.end(), [&](const auto& info) { return info.key.block == block.id; }));
+    if (best && here >= fewest) continue;
+    best = drive;
+    fewest = here;
+  }
+  if (!best) co_return Error(Errc::unavailable, "no drive is up to take a shard whose home drive is not");
+  const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+  CO_CHECK(co_await view->drives[*best].store->put(ctx, key, std::vector<Bytes>(1, bytes)));
+  co_return Outcome::kept;
+}
+
+task<void> Repairer::remove_strays(Context ctx, BlockRef block, unsigned shard, std::size_t home) {
+  const auto view = core_.deps.placement.view();
+  const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+  for (std::size_t drive = 0; drive < view->drives.size(); ++drive) {
+    if (drive == home || !view->up(drive)) continue;
+    chunkserver::ShardStore* store = view->drives[drive].store;
+    const auto info = co_await store->stat(ctx, key);
+    if (!info) continue;
+    // Should this fail, the spare copy does no harm: it goes with the block.
+    (void)co_await store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
+  }
+}
+
+task<Result<std::uint64_t>> Repairer::rebuild_drive(Context ctx, DriveId drive) {
+  rebuilding_.store(true);
+  looked_at_.store(0);
+  rebuilt_.store(0);
+  std::uint64_t failed = 0;
+  metadata::ManifestId after = 0;
+  Result<void> outcome;
+  while (outcome) {
+    auto page = co_await core_.deps.metadata.manifests(ctx, after, kManifestsPerPage);
+    if (!page) outcome = page.error();
+    if (!page || page->empty()) break;
+    after = page->back().id;
+    for (auto& entry : *page) {
+      if (background_.stopping()) outcome = Error(Errc::cancelled, "the rebuild was paused or stopped: start it again");
+      if (!outcome) break;
+      if (entry.manifest.blocks().empty()) continue;
+      failed += co_await rebuild_manifest(ctx, entry.id, std::move(entry.manifest), drive);
+    }
+  }
+  rebuilding_.store(false);
+  if (!outcome) co_return outcome.error();
+  co_return failed;
+}
+
+task<std::uint64_t> Repairer::rebuild_manifest(Context ctx, metadata::ManifestId id, metadata::Manifest manifest,
+                                               DriveId drive) {
+  const Pins::Pin pin = core_.pins.pin(id);
+  std::uint64_t failed = 0;
+  std::shared_ptr<OpenManifest> open;
+  for (int i = 0; i < manifest.blocks_size(); ++i) {
+    const auto block = block_ref(manifest, id, i);
+    if (!block) continue;
+    looked_at_.fetch_add(1);
+    const auto shard = co_await missing_shard(ctx, *block, drive);
+    if (!shard) continue;
+    if (!open) {
+      // Looked up again now that it is pinned: it may have been deleted since it was listed.
+      auto current = co_await core_.deps.metadata.manifest(ctx, id);
+      if (!current && current.error().code == Errc::not_found) co_return failed;
+      if (!current) co_return failed + 1;
+      auto opened = co_await open_manifest(core_, ctx, id, std::move(*current));
+      if (!opened) co_return failed + 1;
+      open = std::move(*opened);
+    }
+    const auto outcome = co_await repair_block(ctx, open, *block, std::vector<unsigned>(1, *shard));
+    if (outcome && *outcome == Outcome::done) {
+      rebuilt_.fetch_add(1);
+      continue;
+    }
+    ++failed;
+    core_.repairs.add(*block, *shard);
+  }
+  co_return failed;
+}
+
+// The shard of the block whose home is the drive, when the drive does not have it.
+task<std::optional<unsigned>> Repairer::missing_shard(Context ctx, BlockRef block, DriveId drive) {
+  const auto view = core_.deps.placement.view();
+  const auto index = view->find(drive);
+  if (!index || !view->up(*index)) co_return std::nullopt;
+  for (unsigned shard = 0; shard < BlockLayout(block).shards(); ++shard) {
+    if (view->home(block.id, shard) != index) continue;
+    const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+    const auto info = co_await view->drives[*index].store->stat(ctx, key);
+    if (!info) co_return shard;
+  }
+  co_return std::nullopt;
+}
+
+task<void> Repairer::limit_rate(std::uint64_t bytes) {
+  if (options_.bytes_per_second == 0) co_return;
+  const double seconds = static_cast<double>(bytes) / static_cast<double>(options_.bytes_per_second);
+  co_await core_.deps.clock.sleep(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
+}
+
+}  // namespace gabion::gateway::data
