@@ -1,0 +1,45 @@
+// Finds out what the directories given to `gabion serve` are before anything is written to them: drives of one cluster,
+// empty directories, missing ones. A cluster is made only from directories that are all there and all empty; an empty
+// directory in an existing cluster is formatted only when it was named as a replacement, as it could be a disk that was not
+// mounted.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chunkserver/identity.h"
+#include "common/clock.h"
+#include "common/disk.h"
+#include "common/result.h"
+#include "common/rng.h"
+#include "erasure/codec.h"
+#include "tools/serve/config.h"
+
+namespace gabion::serve {
+
+struct OpenDrive {
+  std::string path;
+  std::uint32_t position = 0;  // in the list given
+  std::unique_ptr<PosixDisk> disk;
+  chunkserver::Identity identity;
+};
+
+struct DriveSet {
+  ClusterId cluster;
+  bool fresh = false;               // the cluster was made just now, or its making was interrupted
+  std::vector<OpenDrive> drives;    // locked, identified, of this cluster
+  std::vector<OpenDrive> replacements;  // empty, named as replacements, locked, not formatted yet
+};
+
+// `profile` is for a fresh cluster: parity+1 of its drives hold the metadata. Refusals are errors with one clear line;
+// what is merely missing is logged.
+Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, Clock& clock, Rng& rng);
+
+// Notes on every drive that the cluster was made completely. Until then the next start may begin anew: nothing was stored.
+Result<void> mark_complete(const std::vector<Disk*>& drives);
+
+// Formats a replacement as a drive of the cluster.
+Result<void> format_replacement(OpenDrive& drive, const ClusterId& cluster, bool metadata, Clock& clock, Rng& rng);
+
+}  // namespace gabion::serve

@@ -1,0 +1,256 @@
+#include "tools/serve/node.h"
+
+#include <boost/asio/signal_set.hpp>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "common/async.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "gateway/http/server.h"
+#include "gateway/s3/auth/md5_lanes.h"
+#include "gateway/s3/s3_handler.h"
+#include "tools/serve/admin_handler.h"
+#include "tools/serve/process_metrics.h"
+#include "tools/serve/storage.h"
+
+namespace gabion::serve {
+namespace {
+
+constexpr int kExitUnavailable = 69;  // EX_UNAVAILABLE
+constexpr int kExitConfig = 78;       // EX_CONFIG
+constexpr std::size_t kDescriptorsMin = 128;
+constexpr std::size_t kDescriptorsPerDrive = 16;
+
+thread_local gateway::s3::Md5Lanes* t_md5_lanes = nullptr;
+
+// The one user there is until tenants come.
+class RootCredentials final : public gateway::s3::CredentialSource {
+ public:
+  explicit RootCredentials(const Secrets& secrets)
+      : root_{.access_key = secrets.access_key, .secret_key = secrets.secret_key, .tenant = "default"} {}
+  std::optional<gateway::s3::Credential> find(std::string_view access_key) const override {
+    if (access_key != root_.access_key) return std::nullopt;
+    return root_;
+  }
+
+ private:
+  const gateway::s3::Credential root_;
+};
+
+Result<net::ListenAddress> parse_address(std::string_view text) {
+  const auto colon = text.rfind(':');
+  const auto port = colon == std::string_view::npos ? std::nullopt : parse_u64(text.substr(colon + 1));
+  if (!port || *port > 65535) {
+    return Error(Errc::invalid, fmt::format("'{}' is not ADDRESS:PORT, as in 0.0.0.0:9000 or [::]:9000", text));
+  }
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return net::ListenAddress{.host = host.empty() ? "0.0.0.0" : std::string(host), .port = static_cast<std::uint16_t>(*port)};
+}
+
+// The S3 port, the admin port and the threads that serve them.
+class Front {
+ public:
+  Front(const Config& config, Storage& storage, Clock& clock, Rng& rng, MetricsRegistry& registry);
+  Result<void> start(std::shared_ptr<net::TlsContext> tls);
+  void stop(Duration grace);
+  std::uint16_t port() const { return port_; }
+  std::uint16_t admin_port() const { return admin_port_; }
+
+ private:
+  std::vector<Executor> executors();
+  gateway::http::ServerOptions server_options(const std::string& listen) const;
+
+  const Config& config_;
+  Storage& storage_;
+  Clock& clock_;
+  Rng& rng_;
+  std::atomic<bool> serving_{false};
+  RootCredentials credentials_;
+  gateway::s3::Options s3_options_;
+  gateway::http::HttpMetrics http_metrics_, admin_metrics_;
+  gateway::s3::S3Metrics s3_metrics_;
+  std::vector<std::unique_ptr<gateway::s3::Md5Lanes>> lanes_;
+  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::unique_ptr<gateway::s3::S3Handler> s3_;
+  AdminHandler admin_;
+  std::unique_ptr<gateway::http::HttpServer> s3_server_, admin_server_;
+  std::uint16_t port_ = 0, admin_port_ = 0;
+};
+
+Front::Front(const Config& config, Storage& storage, Clock& clock, Rng& rng, MetricsRegistry& registry)
+    : config_(config), storage_(storage), clock_(clock), rng_(rng), credentials_(storage.secrets()),
+      admin_(registry, [this] { return serving_ && storage_.ready(); }) {
+  s3_options_.region = config.region;
+  for (const std::string& domain : config.domains) s3_options_.domains.push_back(to_lower(domain));
+  const std::size_t count = config.threads != 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency());
+  for (std::size_t i = 0; i < count; ++i) {
+    threads_.push_back(std::make_unique<IoThread>(fmt::format("io{}", i)));
+    lanes_.push_back(std::make_unique<gateway::s3::Md5Lanes>(threads_.back()->executor()));
+    asio::post(threads_.back()->context(), [lanes = lanes_.back().get()] { t_md5_lanes = lanes; });
+  }
+  s3_ = std::make_unique<gateway::s3::S3Handler>(
+      s3_options_, storage.metadata(), storage.data(), credentials_, clock, rng, [] { return t_md5_lanes; },
+      [this] { return serving_ && storage_.ready(); }, s3_metrics_);
+  s3_metrics_.register_in(registry);
+  http_metrics_.register_with(registry, "port=\"s3\"");
+  admin_metrics_.register_with(registry, "port=\"admin\"");
+}
+
+std::vector<Executor> Front::executors() {
+  std::vector<Executor> out;
+  for (const auto& thread : threads_) out.push_back(thread->executor());
+  return out;
+}
+
+gateway::http::ServerOptions Front::server_options(const std::string&) const {
+  gateway::http::ServerOptions options;
+  options.max_connections = config_.connections;
+  options.limits.head_time = std::chrono::seconds(config_.header_timeout_seconds);
+  options.limits.idle_time = std::chrono::seconds(config_.idle_timeout_seconds);
+  options.limits.body_bytes_per_second = config_.body_bytes_per_second;
+  return options;
+}
+
+Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
+  gateway::http::ServerOptions options = server_options(config_.listen);
+  TRY(options.address, parse_address(config_.listen));
+  options.tls = std::move(tls);
+  s3_server_ = std::make_unique<gateway::http::HttpServer>(executors(), clock_, rng_, *s3_, options, http_metrics_);
+  TRY(port_, s3_server_->start());
+
+  gateway::http::ServerOptions admin_options = server_options(config_.admin_listen);
+  TRY(admin_options.address, parse_address(config_.admin_listen));
+  admin_server_ = std::make_unique<gateway::http::HttpServer>(executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
+  auto started = admin_server_->start();
+  if (!started) {
+    stop(Duration::zero());
+    return started.error();
+  }
+  admin_port_ = *started;
+  serving_ = true;
+  return {};
+}
+
+void Front::stop(Duration grace) {
+  serving_ = false;
+  const Executor executor = threads_.front()->executor();
+  block_on(executor, s3_server_->stop(grace));
+  if (admin_port_ != 0) block_on(executor, admin_server_->stop(Duration::zero()));
+}
+
+Result<void> raise_limits(std::size_t drives) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const std::size_t least = kDescriptorsMin + kDescriptorsPerDrive * drives;
+  if (limit.rlim_cur < least) {
+    return Error(
+        Errc::invalid,
+        fmt::format("{} open files are allowed, {} drives need {}: raise the limit (ulimit -n, LimitNOFILE)",
+                    limit.rlim_cur, drives, least));
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit shows as an error of the write
+  return {};
+}
+
+void apply_log_settings(const Config& config) {
+  log::set_level(config.log_level);
+  if (config.log_format == "json") log::set_format(log::Format::json);
+  if (config.log_format == "text") log::set_format(log::Format::text);
+}
+
+int refuse(const Error& error) {
+  LOG(error, "serve", error.message);
+  return error.code == Errc::invalid || error.code == Errc::corrupt ? kExitConfig : kExitUnavailable;
+}
+
+void announce(const Config& config, const Storage& storage, const Front& front) {
+  const char* scheme = config.tls_certificate.empty() ? "http" : "https";
+  const std::size_t missing = storage.drives_total() - storage.drives_up();
+  if (missing != 0) {
+    LOG(warn, "serve", "serving degraded: drives are missing", field("missing", missing), field("drives", storage.drives_total()),
+        field("may_be_lost", storage.profile().parity));
+  }
+  if (storage.secrets().credentials_generated) {
+    LOG(info, "serve", "root credentials were generated and are kept on the drives", field("file", kCredentialsFile),
+        field("access_key", storage.secrets().access_key));
+  }
+  if (storage.secrets().master_key_on_drives) {
+    LOG(info, "serve", "the master key is kept on the drives it protects; give GABION_MASTER_KEY_FILE to keep it elsewhere");
+  }
+  LOG(info, "serve", "serving", field("endpoint", fmt::format("{}://{}", scheme, config.listen)), field("port", front.port()),
+      field("admin_port", front.admin_port()), field("class", erasure::to_string(storage.profile())),
+      field("drives", storage.drives_total()), field("version", GABION_VERSION));
+}
+
+// Waits for SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads.
+void wait_for_stop(const std::function<void()>& reload) {
+  asio::io_context io(1);
+  asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
+  std::function<void()> wait = [&] {
+    signals.async_wait([&](const boost::system::error_code& error, int signal) {
+      if (error) return;
+      if (signal == SIGHUP) {
+        reload();
+        wait();
+        return;
+      }
+      LOG(info, "serve", "stopping", field("signal", signal));
+    });
+  };
+  wait();
+  io.run();
+  std::signal(SIGTERM, [](int) { std::_Exit(EXIT_FAILURE); });
+  std::signal(SIGINT, [](int) { std::_Exit(EXIT_FAILURE); });
+}
+
+}  // namespace
+
+int run_node(const Config& config, std::function<Result<Loaded>()> reload) {
+  apply_log_settings(config);
+  if (auto raised = raise_limits(config.drives.size()); !raised) return refuse(raised.error());
+  RealClock clock;
+  SystemRng rng;
+  MetricsRegistry registry;
+  register_process_metrics(registry);
+
+  std::shared_ptr<net::TlsContext> tls;
+  if (!config.tls_certificate.empty()) {
+    auto loaded = net::TlsContext::load(config.tls_certificate, config.tls_key);
+    if (!loaded) return refuse(Error(Errc::invalid, loaded.error().message));
+    tls = std::move(*loaded);
+  }
+  auto storage = Storage::open(config, [](const char* name) { return std::getenv(name); }, clock, rng, registry);
+  if (!storage) return refuse(storage.error());
+  Front front(config, **storage, clock, rng, registry);
+  (*storage)->start();
+  if (auto started = front.start(tls); !started) {
+    (*storage)->stop();
+    return refuse(started.error());
+  }
+  announce(config, **storage, front);
+
+  wait_for_stop([&] {
+    if (auto loaded = reload(); loaded) log::set_level(loaded->config.log_level);
+    else LOG(error, "serve", "the configuration was not reloaded", field("error", loaded.error().message));
+    if (!tls) return;
+    if (auto done = tls->reload(); done) LOG(info, "serve", "certificates reloaded");
+    else LOG(error, "serve", "the certificates were not reloaded; the old ones stay", field("error", done.error().message));
+  });
+  front.stop(std::chrono::seconds(config.shutdown_seconds));
+  (*storage)->stop();
+  LOG(info, "serve", "stopped");
+  return 0;
+}
+
+}  // namespace gabion::serve

@@ -1,0 +1,32 @@
+// The threads of a node. Each IoThread is one io_context with one thread, named for debuggers; the pool serves blocking
+// reads. Stopping lets what is queued run out only where stop() says so. Owned by the node; started once, stopped once.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/task.h"
+
+namespace gabion::serve {
+
+class IoThread {
+ public:
+  explicit IoThread(std::string name);
+  ~IoThread();  // stops at once and joins
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+  asio::io_context& context() { return context_; }
+  Executor executor() { return context_.get_executor(); }
+
+ private:
+  asio::io_context context_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  std::thread thread_;
+};
+
+}  // namespace gabion::serve
