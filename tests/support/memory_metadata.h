@@ -1,0 +1,117 @@
+// The metadata service in memory, for tests of what stands above it: the real state machine and the real reads over
+// tables in memory, without a log. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/check.h"
+#include "metadata/memory_kv.h"
+#include "metadata/metadata.h"
+#include "metadata/reads.h"
+#include "metadata/state_machine.h"
+
+namespace gabion::test {
+
+class MemoryMetadata final : public metadata::Metadata {
+ public:
+  explicit MemoryMetadata(Clock& clock) : clock_(clock), kv_(std::make_shared<metadata::MemoryImage>()) {
+    auto machine = metadata::StateMachine::load(kv_);
+    GABION_CHECK(machine.has_value(), "an empty state can be loaded");
+    machine_ = *std::move(machine);
+  }
+
+  // --- For tests ---
+  // The next commits fail with this, once each; with `applied` they happen all the same.
+  void fail_next_commit(Error error, bool applied = false) { failure_ = Failure{std::move(error), applied}; }
+  // Runs once before the next commit that `when` is true for: what another client does meanwhile.
+  void before_commit(std::function<bool(const metadata::Command&)> when, std::function<void()> run) {
+    interloper_ = Interloper{std::move(when), std::move(run)};
+  }
+  metadata::CommandResult apply(metadata::Command command) {
+    if (command.time_us() == 0) command.set_time_us(clock_.wall());
+    const auto valid = metadata::validate(command);
+    GABION_CHECK(valid.has_value(), "the gateway sends valid commands only");
+    auto applied = machine_->apply(machine_->applied() + 1, command.SerializeAsString());
+    GABION_CHECK(applied.has_value(), "the state machine applies valid commands");
+    GABION_CHECK(machine_->commit().has_value(), "tables in memory can be written");
+    metadata::CommandResult result;
+    GABION_CHECK(result.ParseFromString(*applied), "results can be decoded");
+    return result;
+  }
+
+  task<Result<metadata::CommandResult>> commit(Context, metadata::Command command) override {
+    if (interloper_ && interloper_->when(command)) {
+      auto run = std::move(interloper_->run);
+      interloper_.reset();
+      run();
+    }
+    if (auto failure = std::exchange(failure_, std::nullopt)) {
+      if (failure->applied) apply(std::move(command));
+      co_return failure->error;
+    }
+    if (const auto valid = metadata::validate(command); !valid) co_return valid.error();
+    co_return apply(std::move(command));
+  }
+  task<Result<metadata::Bucket>> bucket(Context, std::string name) override {
+    co_return metadata::reads::bucket(kv_, name, ReadMode::wait);
+  }
+  task<Result<std::vector<metadata::Bucket>>> buckets(Context) override { co_return metadata::reads::buckets(kv_); }
+  task<Result<metadata::Object>> object(Context, metadata::BucketId bucket, std::string key, With with) override {
+    co_return metadata::reads::object(kv_, bucket, key, with, ReadMode::wait);
+  }
+  task<Result<metadata::Manifest>> manifest(Context, metadata::ManifestId id) override {
+    co_return metadata::reads::manifest(kv_, id, ReadMode::wait);
+  }
+  task<Result<metadata::ObjectPage>> list_objects(Context, metadata::ListRequest request) override {
+    co_return metadata::reads::list_objects(kv_, request);
+  }
+  task<Result<metadata::UploadPage>> list_uploads(Context, metadata::ListUploadsRequest request) override {
+    co_return metadata::reads::list_uploads(kv_, request);
+  }
+  task<Result<metadata::PartPage>> list_parts(Context, metadata::BucketId bucket, std::string key, std::string upload_id,
+                                              std::uint32_t after, std::size_t limit) override {
+    co_return metadata::reads::list_parts(kv_, bucket, key, upload_id, after, limit);
+  }
+  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::BucketId bucket, std::uint64_t after,
+                                                            std::size_t limit) override {
+    co_return metadata::reads::journal(kv_, bucket, after, limit);
+  }
+  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, std::string after_block,
+                                                            std::size_t limit) override {
+    co_return metadata::reads::repairs(kv_, after_block, limit);
+  }
+  task<Result<std::vector<metadata::Doomed>>> doomed(Context, metadata::ManifestId after, std::size_t limit) override {
+    co_return metadata::reads::doomed(kv_, after, limit);
+  }
+  task<Result<std::vector<ListedManifest>>> manifests(Context, metadata::ManifestId after, std::size_t limit) override {
+    co_return metadata::reads::manifests(kv_, after, limit);
+  }
+  task<Result<VersionedClusterState>> cluster_state(Context) override {
+    co_return metadata::reads::cluster_state(kv_, ReadMode::wait);
+  }
+  task<Result<metadata::Statistics>> statistics(Context) override {
+    co_return metadata::reads::statistics(kv_, ReadMode::wait);
+  }
+
+ private:
+  struct Failure {
+    Error error;
+    bool applied;
+  };
+  struct Interloper {
+    std::function<bool(const metadata::Command&)> when;
+    std::function<void()> run;
+  };
+  Clock& clock_;
+  metadata::MemoryKv kv_;
+  std::unique_ptr<metadata::StateMachine> machine_;
+  std::optional<Failure> failure_;
+  std::optional<Interloper> interloper_;
+};
+
+}  // namespace gabion::test
