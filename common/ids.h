@@ -45,6 +45,10 @@ using BlockId = Id<struct BlockTag>;      // its leading bits are its ring parti
 using DriveId = Id<struct DriveTag>;      // kept by a drive for life
 using ClusterId = Id<struct ClusterTag>;
 
+// A node's number in its cluster: 1 and up, given when it joins, never given again. 0: no node.
+enum class NodeId : std::uint32_t {};
+inline std::string to_string(NodeId node) { return "n" + std::to_string(static_cast<std::uint32_t>(node)); }
+
 std::string id_to_hex(const std::array<std::uint8_t, 16>& bytes);
 bool id_from_hex(std::string_view hex, std::array<std::uint8_t, 16>& bytes);
 

@@ -21,6 +21,7 @@ std::string_view to_string(Errc code) {
     case Errc::corrupt: return "corrupt";
     case Errc::would_block: return "would_block";
     case Errc::unknown_outcome: return "unknown_outcome";
+    case Errc::not_leader: return "not_leader";
     case Errc::cancelled: return "cancelled";
     case Errc::end_of_stream: return "end_of_stream";
     case Errc::internal: return "internal";

@@ -24,6 +24,7 @@ enum class Errc : unsigned char {
   corrupt,          // stored bytes do not match their checksum
   would_block,      // the answer is not in memory and the caller asked not to wait
   unknown_outcome,  // a write may or may not have happened
+  not_leader,       // this replica does not lead its group; ask the one that does
   cancelled,        // the caller gave up or the service is stopping
   end_of_stream,    // the peer closed
   internal,         // a bug or an impossible state
