@@ -26,6 +26,7 @@ S3Error to_s3(const Error& error) {
     case Errc::conflict: return S3Error(kConditionalRequestConflict);
     case Errc::exhausted: return S3Error(kSlowDown);
     case Errc::unavailable:
+    case Errc::not_leader:
     case Errc::cancelled: return S3Error(kServiceUnavailable);
     case Errc::deadline: return S3Error(kRequestTimeout);
     case Errc::end_of_stream: return S3Error(kIncompleteBody);
