@@ -2,9 +2,13 @@
 // failed or is damaged, never that the command is refused: that is an Outcome. Internal to the state machine.
 #pragma once
 
+#include <algorithm>
+
 #include "metadata/transaction.h"
 
 namespace gabion::metadata::apply {
+
+inline constexpr std::uint32_t kShardsMax = 40;  // of any profile
 
 struct Step {
   std::uint64_t index = 0;  // in the log
@@ -57,6 +61,23 @@ Result<void> add_intents(Transaction& tx, ManifestId manifest, Intents& intents)
   }
   return {};
 }
+
+// Of blocks that were placed by a ring which has been replaced since: a rebalance may have passed them by.
+template <class Intents>
+void add_stale_placements(const Transaction& tx, const Manifest& manifest, Intents& intents) {
+  if (manifest.ring_epoch() == 0 || manifest.ring_epoch() >= tx.totals().ring_epoch) return;
+  for (const Block& block : manifest.blocks()) {
+    RepairIntent& intent = *intents.Add();
+    intent.set_block(block.id());
+    const std::uint32_t shards = manifest.parity_shards() + (block.copies() ? 1 : manifest.data_shards());
+    for (std::uint32_t shard = 0; shard < std::min(shards, kShardsMax); ++shard) intent.add_shards(shard);
+  }
+}
+
+// Commands with an id are remembered with their results, the last kRememberedMax of them.
+inline constexpr std::uint64_t kRememberedMax = 100'000;
+Result<std::optional<std::string>> find_remembered(Transaction& tx, const std::string& command_id);
+Result<void> remember(Transaction& tx, const std::string& command_id, std::string result);
 
 // An upload as it is stored: its number names its parts, and the sequence tells what happened to the key since.
 struct StoredUpload {

@@ -65,6 +65,7 @@ Result<CommandResult> set_cluster_state(Transaction& tx, const Step& step, SetCl
   row.assign(8, '\0');
   store_le(row.data(), step.index);
   tx.put(Table::other, keys::cluster_state(), row + command.state().SerializeAsString());
+  tx.totals().ring_epoch = command.state().ring_epoch();
   return CommandResult();
 }
 

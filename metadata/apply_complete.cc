@@ -7,7 +7,7 @@ namespace gabion::metadata::apply {
 namespace {
 
 // Completed uploads are remembered for clients that did not get the answer and try again.
-constexpr std::uint64_t kRememberedMax = 10'000;
+constexpr std::uint64_t kCompletedMax = 10'000;
 constexpr std::uint64_t kRememberMicros = 24ull * 3600 * 1'000'000;
 constexpr std::size_t kForgetAtOnce = 4;
 constexpr std::size_t kRememberedHeaderSize = 16;
@@ -36,7 +36,7 @@ Result<CommandResult> remembered(Transaction& tx, const CompleteUpload& command)
   return result;
 }
 
-void remember(Transaction& tx, const Step& step, const CompleteUpload& command, const CommandResult& result) {
+void remember_completion(Transaction& tx, const Step& step, const CompleteUpload& command, const CommandResult& result) {
   std::string row(kRememberedHeaderSize, '\0');
   store_le(row.data(), fingerprint(command));
   store_le(row.data() + 8, step.time_us);
@@ -60,7 +60,7 @@ Result<std::vector<OldCompletion>> find_forgettable(Transaction& tx, const Step&
     std::string row;
     TRY(const bool found, tx.get(Table::other, rows->value(), row));
     const std::uint64_t at = found && row.size() >= kRememberedHeaderSize ? load_le<std::uint64_t>(row.data() + 8) : 0;
-    if (tx.totals().completed - old.size() < kRememberedMax && at + kRememberMicros > step.time_us) break;
+    if (tx.totals().completed - old.size() < kCompletedMax && at + kRememberMicros > step.time_us) break;
     old.push_back({std::string(rows->key()), std::string(rows->value())});
   }
   TRY_OK(rows->status());
@@ -185,7 +185,7 @@ Result<CommandResult> complete_upload(Transaction& tx, const Step& step, Complet
   forget(tx, std::move(forgettable));
   CommandResult result;
   result.mutable_version()->Swap(&version);
-  remember(tx, step, command, result);
+  remember_completion(tx, step, command, result);
   return result;
 }
 

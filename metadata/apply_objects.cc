@@ -93,6 +93,7 @@ Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& c
   } else if (command.has_manifest()) {
     version.set_manifest(step.index);
     tx.write(Table::manifests, keys::manifest(step.index), command.manifest());
+    add_stale_placements(tx, command.manifest(), *command.mutable_intents());
     TRY_OK(add_intents(tx, step.index, *command.mutable_intents()));
   }
   TRY_OK(replace_version(tx, step, command.bucket(), command.key(), version, old));

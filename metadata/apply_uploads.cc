@@ -217,6 +217,7 @@ Result<CommandResult> put_part(Transaction& tx, const Step& step, PutPart& comma
     part.set_manifest(step.index);
     part.set_size(command.manifest().size());
     tx.write(Table::manifests, keys::manifest(step.index), command.manifest());
+    add_stale_placements(tx, command.manifest(), *command.mutable_intents());
     TRY_OK(add_intents(tx, step.index, *command.mutable_intents()));
   }
   part.set_modified_us(step.time_us);

@@ -11,6 +11,8 @@ constexpr char kCluster = 'c';
 constexpr char kDoomed = 'd';
 constexpr char kCompleted = 'k';
 constexpr char kCompletedOrder = 'K';
+constexpr char kRemembered = 'm';
+constexpr char kRememberedPlace = 'M';
 constexpr char kPart = 'p';
 constexpr char kPendingKey = 'q';
 constexpr char kReferences = 'r';
@@ -121,6 +123,9 @@ std::string completed(BucketId bucket, std::string_view key, std::string_view up
   return out.append(upload_id);
 }
 std::string completed_order(std::uint64_t index) { return numbered(kCompletedOrder, index); }
+
+std::string remembered(std::string_view command_id) { return std::string(1, kRemembered).append(command_id); }
+std::string remembered_place(std::uint64_t place) { return numbered(kRememberedPlace, place); }
 
 std::string all_buckets() { return {kBucketByName}; }
 std::string all_doomed() { return {kDoomed}; }

@@ -57,6 +57,8 @@ std::string part(std::uint64_t upload_number, std::uint32_t number);
 std::string parts(std::uint64_t upload_number);                    // prefix
 std::string completed(BucketId bucket, std::string_view key, std::string_view upload_id);
 std::string completed_order(std::uint64_t index);
+std::string remembered(std::string_view command_id);
+std::string remembered_place(std::uint64_t place);
 // The prefix of everything of one kind.
 std::string all_buckets();
 std::string all_doomed();

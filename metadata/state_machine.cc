@@ -8,6 +8,7 @@ namespace {
 constexpr std::size_t kKeyMax = 1024;
 constexpr std::size_t kUploadIdMax = 256;
 constexpr int kDeleteMax = 1000;
+constexpr std::size_t kCommandIdSize = 16;
 
 Result<CommandResult> dispatch(Transaction& tx, const apply::Step& step, Command& command) {
   switch (command.op_case()) {
@@ -52,6 +53,9 @@ Result<void> check_leaf(const Manifest& manifest) {
 }  // namespace
 
 Result<void> validate(const Command& command) {
+  if (!command.id().empty() && command.id().size() != kCommandIdSize) {
+    return Error(Errc::invalid, "the id of a command is not 16 bytes");
+  }
   switch (command.op_case()) {
     case Command::kPutObject:
       if (command.put_object().has_share() && command.put_object().has_manifest()) {
@@ -107,9 +111,14 @@ Result<std::string> StateMachine::apply(std::uint64_t index, std::string_view co
   step.index = index;
   step.time_us = command_.time_us();
   tx_.begin();
-  TRY(const CommandResult result, dispatch(tx_, step, command_));
+  TRY(auto result, apply::find_remembered(tx_, command_.id()));
+  if (!result) {
+    TRY(const CommandResult decided, dispatch(tx_, step, command_));
+    result = decided.SerializeAsString();
+    TRY_OK(apply::remember(tx_, command_.id(), *result));
+  }
   tx_.totals().index = index;
-  return result.SerializeAsString();
+  return *std::move(result);
 }
 
 Result<void> StateMachine::commit() { return tx_.finish(); }

@@ -5,9 +5,11 @@
 namespace gabion::metadata {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
-constexpr std::size_t kNumbers = 8;
-constexpr std::size_t kTotalsSize = 8 + 16 + kNumbers * 8;
+// Version 1 had the first eight numbers.
+constexpr std::uint64_t kVersion = 2;
+constexpr std::size_t kNumbers = 10;
+constexpr std::size_t kNumbersOfVersion1 = 8;
+constexpr std::size_t kNumbersOffset = 8 + 16;
 
 }  // namespace
 
@@ -17,7 +19,7 @@ std::string encode_totals(const Totals& totals) {
   append(kVersion);
   row.append(totals.log.raw());
   for (const std::uint64_t value : {totals.index, totals.sequence, totals.buckets, totals.objects, totals.repairs, totals.doomed,
-                                    totals.uploads, totals.completed}) {
+                                    totals.uploads, totals.completed, totals.remembered, totals.ring_epoch}) {
     append(value);
   }
   return row;
@@ -25,15 +27,16 @@ std::string encode_totals(const Totals& totals) {
 
 Result<Totals> decode_totals(std::string_view row) {
   if (row.size() < 8) return Error(Errc::corrupt, "the totals of the metadata state are damaged");
-  if (load_le<std::uint64_t>(row.data()) != kVersion) {
-    return Error(Errc::invalid, "the metadata state was written by a newer version");
-  }
-  if (row.size() != kTotalsSize) return Error(Errc::corrupt, "the totals of the metadata state are damaged");
+  const auto version = load_le<std::uint64_t>(row.data());
+  if (version == 0 || version > kVersion) return Error(Errc::invalid, "the metadata state was written by a newer version");
+  const std::size_t numbers = version == 1 ? kNumbersOfVersion1 : kNumbers;
+  if (row.size() != kNumbersOffset + numbers * 8) return Error(Errc::corrupt, "the totals of the metadata state are damaged");
   Totals totals;
   totals.log = *LogId::from_raw(row.substr(8, 16));
   std::uint64_t* const fields[kNumbers] = {&totals.index, &totals.sequence, &totals.buckets, &totals.objects,
-                                           &totals.repairs, &totals.doomed, &totals.uploads, &totals.completed};
-  for (std::size_t i = 0; i < kNumbers; ++i) *fields[i] = load_le<std::uint64_t>(row.data() + 24 + i * 8);
+                                           &totals.repairs, &totals.doomed, &totals.uploads, &totals.completed,
+                                           &totals.remembered, &totals.ring_epoch};
+  for (std::size_t i = 0; i < numbers; ++i) *fields[i] = load_le<std::uint64_t>(row.data() + kNumbersOffset + i * 8);
   return totals;
 }
 

@@ -23,6 +23,8 @@ struct Totals {
   std::uint64_t doomed = 0;
   std::uint64_t uploads = 0;
   std::uint64_t completed = 0;  // uploads that are remembered
+  std::uint64_t remembered = 0;  // commands with an id, ever
+  std::uint64_t ring_epoch = 0;  // of the cluster state
 };
 std::string encode_totals(const Totals& totals);
 Result<Totals> decode_totals(std::string_view row);
@@ -56,6 +58,7 @@ class Transaction {
   Result<std::unique_ptr<KvIterator>> scan(Table table, std::string_view from, std::string upper_bound);
 
   Totals& totals() { return totals_; }
+  const Totals& totals() const { return totals_; }
   // Buckets that were found to exist: saves a lookup for each command.
   std::unordered_set<std::uint64_t>& known_buckets() { return known_buckets_; }
 
