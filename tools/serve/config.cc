@@ -56,6 +56,22 @@ const std::array kOptions = {
     Option{"background.compaction_rate", "--compaction-rate", "GABION_COMPACTION_RATE",
            "bytes per second and drive that compaction may write",
            Number{&Config::compaction_bytes_per_second, Unit::bytes, 1 << 20, kAny}},
+    Option{"cluster.listen", "--cluster-listen", "GABION_CLUSTER_LISTEN",
+           "address and port for other nodes; empty: none, or as `gabion admin cluster init` said", &Config::cluster_listen},
+    Option{"cluster.advertise", "--cluster-advertise", "GABION_CLUSTER_ADVERTISE",
+           "HOST:PORT at which other nodes reach this one; empty: as cluster.listen", &Config::cluster_advertise},
+    Option{"cluster.join", "--join", "GABION_CLUSTER_JOIN", "HOST:PORT of nodes whose cluster to join, any of which will do",
+           &Config::cluster_join},
+    Option{"cluster.token", "--token", "GABION_CLUSTER_TOKEN",
+           "the one-time token that `gabion admin cluster token` printed; needed for the first start alone", &Config::cluster_token},
+    Option{"cluster.domain", "--domain-path", "GABION_CLUSTER_DOMAIN",
+           "failure domain above the node, widest first, for example zone, rack; as many levels on every node",
+           &Config::cluster_domain},
+    Option{"cluster.roles", "--roles", "GABION_CLUSTER_ROLES", "what this node does: gateway, metadata, chunkserver",
+           &Config::cluster_roles},
+    Option{"cluster.out_after", "--out-after", "GABION_CLUSTER_OUT_AFTER",
+           "how long a node or drive may be gone before what it held is rebuilt elsewhere",
+           Number{&Config::cluster_out_after_seconds, Unit::seconds, 1, 365 * kDay}},
     Option{"log.level", "--log-level", "GABION_LOG_LEVEL", "debug, info, warn or error; SIGHUP reads it again",
            &Config::log_level},
     Option{"log.format", "--log-format", "GABION_LOG_FORMAT", "auto (text on a terminal, JSON otherwise), text or json",
@@ -167,6 +183,13 @@ Result<void> check(const Config& config) {
   if (config.log_format != "auto" && config.log_format != "text" && config.log_format != "json") {
     return Error(Errc::invalid, "log.format must be auto, text or json");
   }
+  static constexpr std::string_view kRoles[] = {"gateway", "metadata", "chunkserver"};
+  for (const std::string& role : config.cluster_roles) {
+    if (std::find(std::begin(kRoles), std::end(kRoles), role) == std::end(kRoles)) {
+      return Error(Errc::invalid, fmt::format("cluster.roles: '{}' is not gateway, metadata or chunkserver", role));
+    }
+  }
+  if (config.cluster_roles.empty()) return Error(Errc::invalid, "cluster.roles must name at least one role");
   return {};
 }
 

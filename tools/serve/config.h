@@ -38,6 +38,13 @@ struct Config {
   std::uint64_t gc_grace_seconds = 3600;
   std::uint64_t repair_bytes_per_second = 64ull << 20;
   std::uint64_t compaction_bytes_per_second = 64ull << 20;
+  std::string cluster_listen;                // empty: no cluster port until `gabion admin cluster init`
+  std::string cluster_advertise;             // what other nodes connect to; empty: cluster_listen
+  std::vector<std::string> cluster_join;     // nodes of the cluster to join, any of which will do
+  std::string cluster_token;
+  std::vector<std::string> cluster_domain;   // failure domain above the node, widest first
+  std::vector<std::string> cluster_roles = {"gateway", "metadata", "chunkserver"};
+  std::uint64_t cluster_out_after_seconds = 600;
   std::string log_level = "info";
   std::string log_format = "auto";
 };

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <future>
 
 #include "common/async.h"
 #include "common/log.h"
@@ -27,28 +26,29 @@ std::size_t memory_budget(const Config& config) {
 ring::Drive ring_drive(const OpenDrive& drive) {
   const auto space = drive.disk->space();
   const auto gibibytes = space ? static_cast<double>(space->total_bytes) / static_cast<double>(GiB) : 1;
-  return {.id = drive.identity.drive, .weight = std::max(gibibytes, 1.0), .domain = {"node"}};
+  return {.id = drive.identity.drive, .weight = std::max(gibibytes, 1.0), .domain = {to_string(NodeId{1})}};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Storage>> Storage::open(const Config& config, const GetEnv& getenv, Clock& clock, Rng& rng,
                                                MetricsRegistry& registry) {
-  std::unique_ptr<Storage> storage(new Storage(config, clock, rng));
-  if (auto opened = storage->open_all(getenv, registry); !opened) {
+  std::unique_ptr<Storage> storage(new Storage(config, clock, rng, registry));
+  if (auto opened = storage->open_all(getenv); !opened) {
     if (storage->metadata_) block_on(storage->background_.executor(), storage->metadata_->stop());
     return opened.error();
   }
   return storage;
 }
 
-Storage::Storage(const Config& config, Clock& clock, Rng& rng) : config_(config), clock_(clock), rng_(rng) {}
+Storage::Storage(const Config& config, Clock& clock, Rng& rng, MetricsRegistry& registry)
+    : config_(config), clock_(clock), rng_(rng), registry_(registry), drives_(config, clock, readers_, registry) {}
 
 Storage::~Storage() {
   readers_.join();
 }
 
-Result<void> Storage::open_all(const GetEnv& getenv, MetricsRegistry& registry) {
+Result<void> Storage::open_all(const GetEnv& getenv) {
   profile_ = erasure::default_profile(config_.drives.size());
   if (!config_.standard_class.empty()) {
     TRY(profile_, erasure::parse_profile(config_.standard_class));
@@ -59,43 +59,25 @@ Result<void> Storage::open_all(const GetEnv& getenv, MetricsRegistry& registry) 
   }
   TRY(DriveSet set, open_drives(config_, profile_, clock_, rng_));
   cluster_ = set.cluster;
-  adopt(std::move(set.drives));
-  TRY(secrets_, load_secrets(metadata_disks(), set.fresh, rng_, getenv));
+  drives_.adopt(std::move(set.drives));
+  TRY(secrets_, load_secrets(drives_.metadata_disks(), set.fresh, rng_, getenv));
   TRY_OK(open_metadata(set.fresh));
   if (set.fresh) TRY_OK(make_cluster());
   TRY_OK(load_cluster());
   TRY_OK(mark_cluster_complete());
   if (!set.replacements.empty()) TRY_OK(replace_drives(std::move(set.replacements)));
-  open_engines();
+  drives_.open_engines();
   open_data_path();
   // A wrong master key must be found out now, not at the first read.
   auto key = block_on(background_.executor(), keys_->tenant_key(Context{}, kTenant));
   if (!key) return Error(Errc::invalid, "the master key is not the one this cluster was made with: " + key.error().message);
-  register_metrics(registry);
+  register_metrics();
   return {};
-}
-
-void Storage::adopt(std::vector<OpenDrive> drives) {
-  for (OpenDrive& open : drives) {
-    auto drive = std::make_unique<Drive>();
-    drive->open = std::move(open);
-    drive->writer = std::make_unique<IoThread>(fmt::format("drive{}", drive->open.position));
-    if (drive->open.identity.metadata) drive->log = std::make_unique<IoThread>(fmt::format("log{}", drive->open.position));
-    drives_.push_back(std::move(drive));
-  }
-}
-
-std::vector<Disk*> Storage::metadata_disks() const {
-  std::vector<Disk*> disks;
-  for (const auto& drive : drives_) {
-    if (drive->open.identity.metadata) disks.push_back(drive->open.disk.get());
-  }
-  return disks;
 }
 
 Result<void> Storage::open_metadata(bool fresh) {
   metadata::LocalMetadataOptions options;
-  for (const auto& drive : drives_) {
+  for (const auto& drive : drives_.all()) {
     if (!drive->open.identity.metadata) continue;
     options.drives.emplace_back(drive->open.identity.drive, drive->open.disk.get(), drive->open.path, drive->log->executor());
   }
@@ -117,7 +99,7 @@ Result<void> Storage::make_cluster() {
   if (current) return {};  // an interrupted start came this far
   if (current.error().code != Errc::not_found) return current.error();
   std::vector<ring::Drive> members;
-  for (const auto& drive : drives_) members.push_back(ring_drive(drive->open));
+  for (const auto& drive : drives_.all()) members.push_back(ring_drive(drive->open));
   TRY(ring_, ring::build(ring::Ring(), std::move(members), profile_.total(), kPartitionBits));
   metadata::ClusterState state;
   state.set_cluster_id(std::string(cluster_.raw()));
@@ -125,15 +107,13 @@ Result<void> Storage::make_cluster() {
   state.set_data_shards(profile_.data);
   state.set_parity_shards(profile_.parity);
   TRY_OK(block_on(background_.executor(), save_cluster_state(std::move(state), 0)));
-  LOG(info, "serve", "made a new cluster", field("cluster", cluster_.to_hex()), field("drives", drives_.size()),
+  LOG(info, "serve", "made a new cluster", field("cluster", cluster_.to_hex()), field("drives", drives_.all().size()),
       field("class", erasure::to_string(profile_)));
   return {};
 }
 
 Result<void> Storage::mark_cluster_complete() {
-  std::vector<Disk*> disks;
-  for (const auto& drive : drives_) disks.push_back(drive->open.disk.get());
-  if (auto marked = mark_complete(disks); !marked) {
+  if (auto marked = mark_complete(drives_.disks()); !marked) {
     LOG(warn, "serve", "a drive could not be marked as part of a complete cluster", field("error", marked.error().message));
   }
   return {};
@@ -152,14 +132,8 @@ Result<void> Storage::load_cluster() {
   TRY(const auto current, block_on(background_.executor(), metadata_->cluster_state(Context{})));
   TRY(ring_, ring::Ring::decode(current.state.ring()));
   TRY_OK(check_profile({.data = current.state.data_shards(), .parity = current.state.parity_shards()}));
-  std::erase_if(drives_, [&](const std::unique_ptr<Drive>& drive) {
-    const auto& members = ring_.drives();
-    const bool member = std::any_of(members.begin(), members.end(),
-                                    [&](const ring::Drive& d) { return d.id == drive->open.identity.drive; });
-    if (!member)
-      LOG(error, "serve", "drive was replaced by another one; wipe it to use it again",
-          field("drive", drive->open.path));
-    return !member;
+  drives_.drop([&](const DriveId& id) {
+    return std::none_of(ring_.drives().begin(), ring_.drives().end(), [&](const ring::Drive& member) { return member.id == id; });
   });
   if (config_.drives.size() > ring_.drives().size()) {
     return Error(Errc::invalid, fmt::format("the cluster has {} drives, {} are given; adding drives is not supported yet",
@@ -183,11 +157,11 @@ Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements) {
   bool more_metadata = false;
   for (OpenDrive& replacement : replacements) {
     const auto lost = std::find_if(members.begin(), members.end(), [&](const ring::Drive& member) {
-      return std::none_of(drives_.begin(), drives_.end(),
-                          [&](const auto& drive) { return drive->open.identity.drive == member.id; });
+      return std::none_of(drives_.all().begin(), drives_.all().end(),
+                          [&](const auto& drive) { return drive->id() == member.id; });
     });
     if (lost == members.end()) return Error(Errc::invalid, replacement.path + ": no drive is lost that it could replace");
-    const bool metadata = metadata_disks().size() < profile_.parity + 1;
+    const bool metadata = drives_.metadata_disks().size() < profile_.parity + 1;
     TRY_OK(format_replacement(replacement, cluster_, metadata, clock_, rng_));
     more_metadata |= metadata;
     LOG(info, "serve", "a new drive takes the place of a lost one", field("drive", replacement.path),
@@ -196,7 +170,7 @@ Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements) {
     *lost = ring_drive(replacement);
     std::vector<OpenDrive> one;
     one.push_back(std::move(replacement));
-    adopt(std::move(one));
+    drives_.adopt(std::move(one));
   }
   TRY(ring_, ring::build(ring_, std::move(members), ring_.width(), ring_.partition_bits()));
   current.state.set_ring(ring_.encode());
@@ -208,44 +182,16 @@ Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements) {
   TRY_OK(open_metadata(false));
   const char* (*nothing)(const char*) = [](const char*) -> const char* { return nullptr; };
   if (secrets_.credentials_generated || secrets_.master_key_on_drives) {
-    auto copied = load_secrets(metadata_disks(), false, rng_, nothing);
+    auto copied = load_secrets(drives_.metadata_disks(), false, rng_, nothing);
     if (!copied) LOG(warn, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
   }
   return {};
 }
 
-void Storage::open_engines() {
-  // Each drive scans its newest segment on its own thread.
-  std::vector<std::future<Result<void>>> openings;
-  for (const auto& pointer : drives_) {
-    Drive& drive = *pointer;
-    std::promise<Result<void>> promise;
-    openings.push_back(promise.get_future());
-    asio::post(drive.writer->context(), [this, &drive, promise = std::move(promise)]() mutable {
-      promise.set_value([&]() -> Result<void> {
-        TRY(drive.index, chunkserver::RocksIndex::open(drive.open.path + "/index", drive.open.identity.drive, index_shared_));
-        chunkserver::DriveOptions options;
-        options.compact_bytes_per_second = config_.compaction_bytes_per_second;
-        TRY(drive.store, chunkserver::DriveStore::open(options, drive.open.identity, *drive.open.disk, *drive.index,
-                                                       drive.writer->executor(), readers_.get_executor(), clock_, drive.metrics));
-        return {};
-      }());
-    });
-  }
-  for (std::size_t i = 0; i < openings.size(); ++i) {
-    const auto opened = openings[i].get();
-    drives_[i]->up = opened.has_value();
-    if (!opened) {
-      LOG(error, "serve", "drive is not usable; serving without it", field("drive", drives_[i]->open.path),
-          field("error", opened.error().message));
-    }
-  }
-}
-
 void Storage::open_data_path() {
   placement_ = std::make_unique<gateway::data::Placement>(ring_);
-  for (const auto& drive : drives_) {
-    if (drive->up) placement_->attach(drive->open.identity.drive, *drive->store);
+  for (const auto& drive : drives_.all()) {
+    if (drive->up) placement_->attach(drive->id(), *drive->store);
   }
   keys_ = std::make_unique<gateway::data::KeyStore>(secrets_.master_key, *metadata_, rng_);
   memory_ = std::make_unique<gateway::data::MemoryBudget>(clock_, memory_budget(config_),
@@ -262,9 +208,7 @@ void Storage::open_data_path() {
 }
 
 void Storage::start() {
-  for (const auto& drive : drives_) {
-    if (drive->store) drive->store->start();
-  }
+  drives_.start();
   repairer_->start(background_.executor());
   collector_->start(background_.executor());
   spawn(background_.executor(), gate_, "watch_drives", watch_drives());
@@ -279,9 +223,7 @@ void Storage::stop() {
   block_on(executor, gate_.close());
   block_on(executor, blocks_->close());
   block_on(executor, memory_->close());
-  for (const auto& drive : drives_) {
-    if (drive->store) block_on(executor, drive->store->stop());
-  }
+  block_on(executor, drives_.stop());
   block_on(executor, metadata_->stop());
 }
 
@@ -294,70 +236,37 @@ task<void> Storage::rebuild_replaced() {
   }
 }
 
-// A drive that was pulled or wiped may go on answering from open files; its identity file tells.
 task<void> Storage::watch_drives() {
   while (!stopping_) {
-    for (const auto& drive : drives_) {
-      if (drive->store && drive->up) co_await watch_drive(*drive);
-    }
+    co_await drives_.watch([this](const DriveId& id) { return metadata_problem(id); },
+                           [this](LocalDrive& drive, std::string why) { return lose_drive(drive, std::move(why)); });
     for (Duration slept{}; slept < kWatchInterval && !stopping_; slept += std::chrono::milliseconds(100)) {
       co_await clock_.sleep(std::chrono::milliseconds(100));
     }
   }
 }
 
-task<void> Storage::watch_drive(Drive& drive) {
-  const DriveId id = drive.open.identity.drive;
-  Disk& disk = *drive.open.disk;
-  auto read = [&disk] { return chunkserver::read_identity(disk); };
-  const auto identity = co_await offload(readers_.get_executor(), std::move(read));
-  const auto status = co_await drive.store->status(Context{});
-  std::string problem;
-  if (!identity) problem = identity.error().message;
-  else if (identity->drive != id) problem = "another drive is mounted in its place";
-  else if (!status) problem = status.error().message;
-  else if (status->health == chunkserver::DriveHealth::failed) problem = status->reason;
+std::string Storage::metadata_problem(const DriveId& drive) const {
   for (const auto& replica : metadata_->status().log) {
-    if (problem.empty() && replica.drive == id && !replica.healthy) problem = replica.error;
+    if (replica.drive == drive && !replica.healthy) return replica.error;
   }
-  if (problem.empty()) {
-    drive.total_bytes = status->total_bytes;
-    drive.available_bytes = status->available_bytes;
-    drive.shards = status->shards;
-    drive.shard_bytes = status->shard_bytes;
-    co_return;
-  }
-  LOG(error, "serve", "drive is lost; serving without it until the next start", field("drive", drive.open.path),
-      field("error", problem));
-  drive.up = false;
-  placement_->detach(id);
+  return {};
+}
+
+task<void> Storage::lose_drive(LocalDrive& drive, std::string why) {
+  placement_->detach(drive.id());
   if (!drive.open.identity.metadata) co_return;
-  if (auto moved = co_await metadata_->fail_drive(id, problem); !moved) {
+  if (auto moved = co_await metadata_->fail_drive(drive.id(), std::move(why)); !moved) {
     LOG(error, "serve", "metadata cannot go on without the drive", field("error", moved.error().message));
   }
 }
 
-void Storage::register_metrics(MetricsRegistry& registry) {
-  const auto each_drive = [&](const std::string& name, const std::string& help, auto read) {
-    for (const auto& drive : drives_) {
-      Drive* const d = drive.get();
-      registry.add(name, help, fmt::format("drive=\"{}\"", label_value(d->open.path)), [d, read] { return read(*d); });
-    }
-  };
-  each_drive("gabion_drive_up", "1 while the drive is in use.", [](const Drive& d) { return d.up ? 1.0 : 0.0; });
-  each_drive("gabion_drive_total_bytes", "Size of the drive's file system.",
-             [](const Drive& d) { return double(d.total_bytes); });
-  each_drive("gabion_drive_available_bytes", "Free for new shards.", [](const Drive& d) { return double(d.available_bytes); });
-  each_drive("gabion_drive_shards", "Live shards.", [](const Drive& d) { return double(d.shards); });
-  each_drive("gabion_drive_shard_bytes", "Bytes of live shards.", [](const Drive& d) { return double(d.shard_bytes); });
-  registry.add("gabion_drives", "Drives of the cluster.", "", [this] { return double(drives_total()); });
-  for (const auto& drive : drives_) {
-    drive->metrics.register_in(registry, fmt::format("drive=\"{}\"", label_value(drive->open.path)));
-  }
-  metadata_metrics_.add_to(registry);
-  blocks_->core().metrics.add_to(registry, *memory_);
-  repairer_->add_to(registry);
-  collector_->add_to(registry);
+void Storage::register_metrics() {
+  registry_.add("gabion_drives", "Drives of the cluster.", "", [this] { return double(drives_total()); });
+  metadata_metrics_.add_to(registry_);
+  blocks_->core().metrics.add_to(registry_, *memory_);
+  repairer_->add_to(registry_);
+  collector_->add_to(registry_);
 }
 
 }  // namespace gabion::serve

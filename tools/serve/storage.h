@@ -10,15 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "chunkserver/drive_store.h"
-#include "chunkserver/rocks_index.h"
 #include "common/metrics.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/collector.h"
 #include "gateway/data/repair.h"
 #include "metadata/local_metadata.h"
 #include "tools/serve/config.h"
-#include "tools/serve/drives.h"
+#include "tools/serve/local_drives.h"
 #include "tools/serve/secrets.h"
 #include "tools/serve/threads.h"
 
@@ -47,22 +45,8 @@ class Storage {
   bool ready() const { return drives_up() >= profile_.data; }
 
  private:
-  // One drive with its engine and its threads. Members are destroyed in reverse: threads stop before what they use goes.
-  struct Drive {
-    OpenDrive open;
-    chunkserver::DriveMetrics metrics;
-    std::unique_ptr<chunkserver::RocksIndex> index;
-    std::unique_ptr<chunkserver::DriveStore> store;
-    std::unique_ptr<IoThread> writer;
-    std::unique_ptr<IoThread> log;  // metadata drives only
-    std::atomic<bool> up{false};
-    std::atomic<std::uint64_t> total_bytes{0}, available_bytes{0}, shard_bytes{0}, shards{0};
-  };
-
-  Storage(const Config& config, Clock& clock, Rng& rng);
-  Result<void> open_all(const GetEnv& getenv, MetricsRegistry& registry);
-  void adopt(std::vector<OpenDrive> drives);
-  void open_engines();
+  Storage(const Config& config, Clock& clock, Rng& rng, MetricsRegistry& registry);
+  Result<void> open_all(const GetEnv& getenv);
   Result<void> open_metadata(bool fresh);
   Result<void> make_cluster();
   Result<void> mark_cluster_complete();
@@ -70,17 +54,18 @@ class Storage {
   Result<void> replace_drives(std::vector<OpenDrive> replacements);
   Result<void> check_profile(erasure::Profile stored);
   void open_data_path();
-  void register_metrics(MetricsRegistry& registry);
-  std::vector<Disk*> metadata_disks() const;
+  void register_metrics();
   task<Result<void>> save_cluster_state(metadata::ClusterState state, std::uint64_t version);
 
   task<void> watch_drives();
-  task<void> watch_drive(Drive& drive);
+  std::string metadata_problem(const DriveId& drive) const;
+  task<void> lose_drive(LocalDrive& drive, std::string why);
   task<void> rebuild_replaced();
 
   const Config& config_;
   Clock& clock_;
   Rng& rng_;
+  MetricsRegistry& registry_;
   ClusterId cluster_;
   erasure::Profile profile_;
   ring::Ring ring_;
@@ -94,8 +79,7 @@ class Storage {
   IoThread commit_{"commit"};
   IoThread checkpoint_{"checkpoint"};
   metadata::LocalMetadataMetrics metadata_metrics_;
-  chunkserver::RocksShared index_shared_;
-  std::vector<std::unique_ptr<Drive>> drives_;
+  LocalDrives drives_;
   std::unique_ptr<metadata::LocalMetadata> metadata_;
   std::unique_ptr<gateway::data::Placement> placement_;
   std::unique_ptr<gateway::data::KeyStore> keys_;

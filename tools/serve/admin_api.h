@@ -1,0 +1,73 @@
+// The admin API, /admin/v1/...: JSON for `gabion admin` and whatever else operates a cluster. AdminApi answers requests that
+// are authenticated already (admin_front.h does that); what it tells and does comes from a ClusterControl.
+//
+// Any node answers: a request that another node must decide (the leader for most, the node itself for a new drive) is sent
+// there whole and its answer passed on.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "common/context.h"
+#include "common/result.h"
+#include "common/task.h"
+#include "tools/serve/cluster_view.h"
+
+namespace gabion::serve {
+
+// Thread-safe; a call resumes on the caller's executor. Errors: not_found for what is not there, denied when a safety check
+// refuses (the text says what to do), conflict for a stale plan or another change under way, invalid for a wrong request.
+class ClusterControl {
+ public:
+  virtual ~ClusterControl() = default;
+  virtual NodeId self() const = 0;
+  virtual NodeId leader() const = 0;  // as far as this node knows; 0: nobody
+
+  // Only the leader knows who is up and how far jobs are; the rest is answered by it as well.
+  virtual task<Result<ClusterView>> view(Context ctx) = 0;
+  virtual task<Result<std::vector<RaftGroupView>>> raft(Context ctx) = 0;
+
+  virtual task<Result<void>> init(Context ctx) = 0;  // already_exists: it is a cluster
+  virtual task<Result<JoinGrant>> grant_join(Context ctx, Duration valid) = 0;
+  virtual task<Result<Plan>> plan(Context ctx, Change change) = 0;
+  virtual task<Result<Applied>> apply(Context ctx, Change change, std::string plan_id) = 0;
+  virtual task<Result<std::uint64_t>> start_scrub(Context ctx) = 0;  // the job
+  virtual task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) = 0;
+  virtual task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) = 0;
+};
+
+struct AdminRequest {
+  AdminRequest() = default;
+  std::string method;
+  std::string path;  // "/admin/v1/nodes"
+  std::string body;  // JSON, or empty
+};
+
+struct AdminAnswer {
+  AdminAnswer() = default;
+  int status = 200;
+  std::string body;  // JSON
+};
+
+inline constexpr std::size_t kAdminBodyMax = 64 * 1024;
+
+// An error as every path of the API tells it: {"apiVersion":..., "error":{"code":..., "message":...}}.
+AdminAnswer admin_error(const Error& error);
+
+// Thread-safe. `control` must outlive it.
+class AdminApi {
+ public:
+  // How another node is asked the same; an error when it cannot be.
+  using Forward = std::function<task<Result<AdminAnswer>>(Context, NodeId, AdminRequest)>;
+  AdminApi(ClusterControl& control, Forward forward) : control_(control), forward_(std::move(forward)) {}
+
+  task<AdminAnswer> answer(Context ctx, AdminRequest request);
+  // For a request that another node has sent here: it is not sent on.
+  task<AdminAnswer> answer_here(Context ctx, AdminRequest request);
+
+ private:
+  ClusterControl& control_;
+  const Forward forward_;
+};
+
+}  // namespace gabion::serve

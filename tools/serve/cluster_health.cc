@@ -1,0 +1,106 @@
+#include "tools/serve/cluster_health.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gabion::serve {
+namespace {
+
+constexpr std::uint64_t kNearlyFullPercent = 90;
+
+void metadata_problems(const ClusterView& view, std::vector<Problem>& out) {
+  unsigned members = 0, up = 0;
+  for (const NodeView& node : view.nodes) {
+    if (!node.metadata) continue;
+    ++members;
+    up += node.up ? 1 : 0;
+  }
+  if (members > 1 && up < members) {
+    const unsigned may_fail = up > members / 2 ? up - members / 2 - 1 : 0;
+    out.push_back({Health::warn, "METADATA_DEGRADED",
+                   fmt::format("{} of {} metadata members are up; {} more may fail", up, members, may_fail),
+                   "start the members that are down"});
+  }
+  if (members == 2) {
+    out.push_back({Health::warn, "METADATA_TWO_MEMBERS", "with two metadata members neither may fail",
+                   "let a third node with the role metadata join: gabion admin node add"});
+  }
+}
+
+void node_problems(const ClusterView& view, std::vector<Problem>& out) {
+  for (const NodeView& node : view.nodes) {
+    if (node.out || node.up) continue;
+    out.push_back({Health::warn, "NODE_DOWN", fmt::format("{} is down for {}", to_string(node.id), span_text(node.down_seconds)),
+                   fmt::format("start it, or give it up: gabion admin node drain {}", to_string(node.id))});
+  }
+}
+
+bool node_up(const ClusterView& view, NodeId id) {
+  const auto node = std::find_if(view.nodes.begin(), view.nodes.end(), [&](const NodeView& n) { return n.id == id; });
+  return node != view.nodes.end() && node->up;
+}
+
+void drive_problems(const ClusterView& view, std::vector<Problem>& out) {
+  unsigned unavailable = 0;
+  for (const DriveView& drive : view.drives) {
+    if (drive.out) continue;
+    unavailable += drive.up ? 0 : 1;
+    // A node that is down explains its drives.
+    if (!drive.up && node_up(view, drive.node)) {
+      out.push_back({Health::warn, "DRIVE_DOWN", fmt::format("{} ({}) is down", drive.name, drive.path),
+                     fmt::format("replace it: gabion admin drive replace {} --with PATH", drive.name)});
+    }
+    if (drive.up && drive.capacity != 0 && drive.used >= drive.capacity / 100 * kNearlyFullPercent) {
+      out.push_back({Health::warn, "DRIVE_NEARLY_FULL",
+                     fmt::format("{} is {}% full", drive.name, drive.used / std::max<std::uint64_t>(1, drive.capacity / 100)),
+                     "add drives or nodes, or delete data"});
+    }
+  }
+  if (unavailable > view.parity_shards && !view.drives.empty()) {
+    out.push_back({Health::error, "DATA_UNAVAILABLE",
+                   fmt::format("{} drives are down, objects survive {}: some may be unreadable until drives are back",
+                               unavailable, view.parity_shards),
+                   "start the nodes and drives that are down"});
+  }
+}
+
+void job_problems(const ClusterView& view, std::vector<Problem>& out) {
+  for (const JobView& job : view.jobs) {
+    if (job.failed_blocks == 0) continue;
+    out.push_back({Health::warn, "JOB_FAILED_BLOCKS", fmt::format("J-{} could not do {} blocks", job.id, job.failed_blocks),
+                   fmt::format("see: gabion admin job show J-{}", job.id)});
+  }
+  if (view.repair.waiting_blocks != 0) {
+    out.push_back({Health::warn, "REPAIR_WAITING", fmt::format("{} blocks wait for repair", view.repair.waiting_blocks), ""});
+  }
+}
+
+}  // namespace
+
+std::string span_text(std::uint64_t seconds) {
+  constexpr std::uint64_t kMinute = 60, kHour = 3600, kDay = 86400;
+  if (seconds < kMinute) return fmt::format("{}s", seconds);
+  if (seconds < kHour) return fmt::format("{}m", seconds / kMinute);
+  if (seconds < 2 * kDay) {
+    const std::uint64_t minutes = seconds % kHour / kMinute;
+    return minutes == 0 ? fmt::format("{}h", seconds / kHour) : fmt::format("{}h{:02}m", seconds / kHour, minutes);
+  }
+  return fmt::format("{}d", seconds / kDay);
+}
+
+std::vector<Problem> problems(const ClusterView& view) {
+  std::vector<Problem> out;
+  metadata_problems(view, out);
+  node_problems(view, out);
+  drive_problems(view, out);
+  job_problems(view, out);
+  std::stable_sort(out.begin(), out.end(), [](const Problem& a, const Problem& b) { return a.severity > b.severity; });
+  return out;
+}
+
+Health health(const std::vector<Problem>& problems) {
+  return problems.empty() ? Health::ok : problems.front().severity;
+}
+
+}  // namespace gabion::serve

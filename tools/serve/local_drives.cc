@@ -1,0 +1,138 @@
+#include "tools/serve/local_drives.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+
+#include "common/async.h"
+#include "common/log.h"
+
+namespace gabion::serve {
+
+LocalDrives::LocalDrives(const Config& config, Clock& clock, asio::thread_pool& readers, MetricsRegistry& registry)
+    : config_(config), clock_(clock), readers_(readers), registry_(registry) {}
+
+void LocalDrives::adopt(std::vector<OpenDrive> drives) {
+  for (OpenDrive& open : drives) {
+    auto drive = std::make_unique<LocalDrive>();
+    drive->open = std::move(open);
+    drive->writer = std::make_unique<IoThread>(fmt::format("drive{}", drive->open.position));
+    if (drive->open.identity.metadata) drive->log = std::make_unique<IoThread>(fmt::format("log{}", drive->open.position));
+    drives_.push_back(std::move(drive));
+  }
+}
+
+void LocalDrives::drop(const std::function<bool(const DriveId&)>& unwanted) {
+  std::erase_if(drives_, [&](const std::unique_ptr<LocalDrive>& drive) {
+    if (!unwanted(drive->id())) return false;
+    LOG(error, "serve", "drive was replaced or removed; wipe it to use it again", field("drive", drive->open.path));
+    return true;
+  });
+}
+
+Result<void> LocalDrives::open_engine(LocalDrive& drive) {
+  TRY(drive.index, chunkserver::RocksIndex::open(drive.open.path + "/index", drive.id(), index_shared_));
+  chunkserver::DriveOptions options;
+  options.compact_bytes_per_second = config_.compaction_bytes_per_second;
+  TRY(drive.store, chunkserver::DriveStore::open(options, drive.open.identity, *drive.open.disk, *drive.index,
+                                                 drive.writer->executor(), readers_.get_executor(), clock_, drive.metrics));
+  return {};
+}
+
+void LocalDrives::open_engines() {
+  struct Opening {
+    LocalDrive* drive;
+    std::future<Result<void>> opened;
+  };
+  std::vector<Opening> openings;
+  for (const auto& pointer : drives_) {
+    LocalDrive& drive = *pointer;
+    if (drive.store) continue;
+    std::promise<Result<void>> promise;
+    openings.push_back({&drive, promise.get_future()});
+    asio::post(drive.writer->context(), [this, &drive, promise = std::move(promise)]() mutable {
+      promise.set_value(open_engine(drive));
+    });
+  }
+  for (Opening& opening : openings) {
+    const auto opened = opening.opened.get();
+    opening.drive->up = opened.has_value();
+    if (!opened) {
+      LOG(error, "serve", "drive is not usable; serving without it", field("drive", opening.drive->open.path),
+          field("error", opened.error().message));
+    }
+    register_metrics(*opening.drive);
+  }
+}
+
+void LocalDrives::start() {
+  for (const auto& drive : drives_) {
+    if (drive->store) drive->store->start();
+  }
+}
+
+task<void> LocalDrives::stop() {
+  for (const auto& drive : drives_) {
+    if (drive->store) co_await drive->store->stop();
+  }
+}
+
+std::vector<Disk*> LocalDrives::metadata_disks() const {
+  std::vector<Disk*> disks;
+  for (const auto& drive : drives_) {
+    if (drive->open.identity.metadata) disks.push_back(drive->open.disk.get());
+  }
+  return disks;
+}
+
+std::vector<Disk*> LocalDrives::disks() const {
+  std::vector<Disk*> disks;
+  for (const auto& drive : drives_) disks.push_back(drive->open.disk.get());
+  return disks;
+}
+
+task<std::string> LocalDrives::examine(LocalDrive& drive) {
+  Disk& disk = *drive.open.disk;
+  auto read = [&disk] { return chunkserver::read_identity(disk); };
+  const auto identity = co_await offload(readers_.get_executor(), std::move(read));
+  const auto status = co_await drive.store->status(Context{});
+  if (!identity) co_return identity.error().message;
+  if (identity->drive != drive.id()) co_return "another drive is mounted in its place";
+  if (!status) co_return status.error().message;
+  if (status->health == chunkserver::DriveHealth::failed) co_return status->reason;
+  drive.total_bytes = status->total_bytes;
+  drive.available_bytes = status->available_bytes;
+  drive.shards = status->shards;
+  drive.shard_bytes = status->shard_bytes;
+  co_return std::string();
+}
+
+task<void> LocalDrives::watch(std::function<std::string(const DriveId&)> metadata_problem,
+                              std::function<task<void>(LocalDrive&, std::string)> lost) {
+  for (const auto& drive : drives_) {
+    if (!drive->store || !drive->up) continue;
+    std::string problem = co_await examine(*drive);
+    if (problem.empty()) problem = metadata_problem(drive->id());
+    if (problem.empty()) continue;
+    LOG(error, "serve", "drive is lost; serving without it until the next start", field("drive", drive->open.path),
+        field("error", problem));
+    drive->up = false;
+    co_await lost(*drive, std::move(problem));
+  }
+}
+
+void LocalDrives::register_metrics(LocalDrive& drive) {
+  const std::string label = fmt::format("drive=\"{}\"", label_value(drive.open.path));
+  const auto add = [&](const char* name, const char* help, auto read) {
+    registry_.add(name, help, label, [d = &drive, read] { return static_cast<double>(read(*d)); });
+  };
+  add("gabion_drive_up", "1 while the drive is in use.", [](const LocalDrive& d) { return d.up ? 1 : 0; });
+  add("gabion_drive_total_bytes", "Size of the drive's file system.", [](const LocalDrive& d) { return d.total_bytes.load(); });
+  add("gabion_drive_available_bytes", "Free for new shards.", [](const LocalDrive& d) { return d.available_bytes.load(); });
+  add("gabion_drive_shards", "Live shards.", [](const LocalDrive& d) { return d.shards.load(); });
+  add("gabion_drive_shard_bytes", "Bytes of live shards.", [](const LocalDrive& d) { return d.shard_bytes.load(); });
+  drive.metrics.register_in(registry_, label);
+}
+
+}  // namespace gabion::serve
