@@ -97,13 +97,19 @@ bool is_incomplete(const Found& found) {
 }
 
 // From empty directories, or from what an interrupted attempt left: then the drives it formatted stay as they are.
-Result<DriveSet> make_cluster(Found found, erasure::Profile profile, Clock& clock, Rng& rng) {
+Result<DriveSet> format_fresh(Found found, erasure::Profile profile, const ClusterOfNew& cluster_of_new, Clock& clock, Rng& rng) {
   if (!found.strange.empty()) {
     return about(found.strange.front(), "is not a Gabion drive and not empty; give an empty directory");
   }
   if (!found.missing.empty()) return about(found.missing.front(), "a new cluster needs all its directories: create it first");
   DriveSet set;
-  set.cluster = found.identified.empty() ? ClusterId::random(rng) : found.identified.front().identity.cluster;
+  std::optional<ClusterId> begun;
+  if (!found.identified.empty()) begun = found.identified.front().identity.cluster;
+  TRY(set.cluster, cluster_of_new(begun));
+  if (begun && *begun != set.cluster) {
+    return about(found.identified.front().path, fmt::format("was begun for cluster {}, and this is cluster {}; empty it first",
+                                                            begun->to_hex(), set.cluster.to_hex()));
+  }
   set.fresh = true;
   set.drives = std::move(found.identified);
   for (OpenDrive& drive : found.blank) {
@@ -116,6 +122,10 @@ Result<DriveSet> make_cluster(Found found, erasure::Profile profile, Clock& cloc
 }
 
 }  // namespace
+
+ClusterOfNew make_new_cluster(Rng& rng) {
+  return [&rng](std::optional<ClusterId> begun) -> Result<ClusterId> { return begun ? *begun : ClusterId::random(rng); };
+}
 
 Result<void> mark_complete(const std::vector<Disk*>& drives) {
   for (Disk* drive : drives) {
@@ -134,7 +144,8 @@ Result<void> format_replacement(OpenDrive& drive, const ClusterId& cluster, bool
   return {};
 }
 
-Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, Clock& clock, Rng& rng) {
+Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, const ClusterOfNew& cluster_of_new, Clock& clock,
+                             Rng& rng) {
   for (const std::string& path : config.replace) {
     if (std::find(config.drives.begin(), config.drives.end(), path) == config.drives.end()) {
       return about(path, "--replace must name one of the drives");
@@ -144,11 +155,11 @@ Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, Clo
   for (std::uint32_t i = 0; i < config.drives.size(); ++i) TRY_OK(examine(config.drives[i], i, found));
   if (found.identified.empty()) {
     if (!config.replace.empty()) return about(config.replace.front(), "--replace needs the other drives of the cluster");
-    return make_cluster(std::move(found), profile, clock, rng);
+    return format_fresh(std::move(found), profile, cluster_of_new, clock, rng);
   }
   TRY_OK(check_one_cluster(found));
   const bool all_here = found.missing.empty() && found.strange.empty() && config.replace.empty();
-  if (all_here && is_incomplete(found)) return make_cluster(std::move(found), profile, clock, rng);
+  if (all_here && is_incomplete(found)) return format_fresh(std::move(found), profile, cluster_of_new, clock, rng);
   for (const std::string& path : found.strange) {
     // A drive that was wiped while it was in use may hold what was written to it afterwards.
     LOG(error, "serve",

@@ -4,7 +4,9 @@
 // mounted.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,12 +34,18 @@ struct DriveSet {
   std::vector<OpenDrive> replacements;  // empty, named as replacements, locked, not formatted yet
 };
 
-// `profile` is for a fresh cluster: parity+1 of its drives hold the metadata. Refusals are errors with one clear line;
-// what is merely missing is logged.
-Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, Clock& clock, Rng& rng);
+// `profile` is for fresh drives: parity+1 of them hold the node's metadata. `cluster_of_new` names the cluster that fresh drives
+// are formatted for, given the one that an interrupted attempt began with; it is asked before anything is written.
+// Refusals are errors with one clear line; what is merely missing is logged.
+using ClusterOfNew = std::function<Result<ClusterId>(std::optional<ClusterId> begun)>;
+Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, const ClusterOfNew& cluster_of_new, Clock& clock,
+                             Rng& rng);
 
 // Notes on every drive that the cluster was made completely. Until then the next start may begin anew: nothing was stored.
 Result<void> mark_complete(const std::vector<Disk*>& drives);
+
+// Without another cluster to join: the one that was begun, or a new one.
+ClusterOfNew make_new_cluster(Rng& rng);
 
 // Formats a replacement as a drive of the cluster.
 Result<void> format_replacement(OpenDrive& drive, const ClusterId& cluster, bool metadata, Clock& clock, Rng& rng);

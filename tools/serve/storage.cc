@@ -57,7 +57,7 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
                                               profile_.total(), config_.drives.size()));
     }
   }
-  TRY(DriveSet set, open_drives(config_, profile_, clock_, rng_));
+  TRY(DriveSet set, open_drives(config_, profile_, make_new_cluster(rng_), clock_, rng_));
   cluster_ = set.cluster;
   drives_.adopt(std::move(set.drives));
   TRY(secrets_, load_secrets(drives_.metadata_disks(), set.fresh, rng_, getenv));

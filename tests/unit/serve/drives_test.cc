@@ -25,7 +25,7 @@ class Directories {
     std::filesystem::create_directory(path);
     return path;
   }
-  Result<DriveSet> open() { return open_drives(config, kProfile, clock_, rng_); }
+  Result<DriveSet> open() { return open_drives(config, kProfile, make_new_cluster(rng_), clock_, rng_); }
   // Makes the cluster to its end; false when that failed.
   bool create() {
     const auto set = open();
