@@ -47,6 +47,23 @@ class Transport {
   virtual void send(NodeId to, GroupId group, std::string message) = 0;
 };
 
+// An entry of the log: commands that were proposed together, or none where Raft needed an entry for itself.
+struct LoggedEntry {
+  std::uint64_t index = 0;
+  std::vector<std::string> commands;
+};
+
+// What the log has of a group, for a state that goes on from an older copy of itself. On the node's executor.
+class EntryReader {
+ public:
+  virtual ~EntryReader() = default;
+  virtual std::uint64_t first() const = 0;  // the oldest entry there is; what is before it must be in the state
+  // Everything up to here was known to be committed when the log was opened.
+  virtual std::uint64_t committed_at_open() const = 0;
+  // Entries from `from` on, some of them at least. Only those that are known to be committed may be applied.
+  virtual task<Result<std::vector<LoggedEntry>>> read(std::uint64_t from) = 0;
+};
+
 // What a group's committed commands are applied to, in order. One call at a time, on the node's executor.
 class ReplicatedState {
  public:

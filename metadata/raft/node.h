@@ -1,0 +1,86 @@
+// RaftNode runs the Raft groups of this node over one journal, which is on the node's mirrored log. It gives the groups their
+// ticks and messages, and sends nothing before what it rests on is durable.
+//
+//   auto node = co_await RaftNode::open(options);                          // loads the journal
+//   auto group = co_await node->open_group(0, state, {{self}});           // founds it, or goes on where it was
+//   transport calls node->receive(from, group, message)                   // on any thread
+//   co_await node->stop();                                                 // before destruction
+//
+// Everything runs on `executor`, which must be one thread, except what says that it is thread-safe. The log, the transport,
+// the states and the rest of the options must outlive the node. While it is open nobody else uses the log.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "metadata/log.h"
+#include "metadata/raft/raft.h"
+
+namespace gabion::metadata::raft {
+
+struct Timing {
+  Duration tick = std::chrono::milliseconds(50);
+  Duration heartbeat = std::chrono::milliseconds(100);
+  Duration election = std::chrono::milliseconds(1000);  // randomised between this and twice as much
+};
+
+struct RaftNodeOptions {
+  NodeId self{};
+  Executor executor;
+  Clock* clock = nullptr;
+  Rng* rng = nullptr;
+  MirroredLog* log = nullptr;
+  Transport* transport = nullptr;  // nullptr: there are no other nodes
+  GroupMetrics* metrics = nullptr;
+  Timing timing;
+  // The states are made durable and the log is cut each time it has grown by this much.
+  std::uint64_t checkpoint_log_bytes = 64 * MiB;
+  // Entries that a group keeps in memory for members that are behind; others get a copy of the state. A group of one member
+  // needs none and keeps next to none.
+  std::uint64_t entry_memory_bytes = 32 * MiB;
+};
+
+class Journal;
+class NodeGroup;
+
+class RaftNode {
+ public:
+  static task<Result<std::unique_ptr<RaftNode>>> open(RaftNodeOptions options);
+  ~RaftNode();
+
+  // The entries that the log has of a group, for a state that is behind; to be used on the executor.
+  EntryReader& entries(GroupId group);
+  // Whether the log has anything of the group.
+  bool knows(GroupId group) const;
+
+  // Starts the group. One that the log does not know is founded with `founders`, which must be the same on each of them;
+  // with none it waits for a leader that adds this node. Returns when a group that this node leads alone has applied its log.
+  task<Result<RaftGroup*>> open_group(GroupId group, ReplicatedState& state, std::vector<Member> founders);
+
+  // A message of another member. Anything that cannot be one is dropped. Thread-safe.
+  void receive(NodeId from, GroupId group, std::string message);
+
+  // Makes the states durable and cuts the log behind them.
+  task<Result<void>> checkpoint();
+  // Takes a drive of the log out, as after a failed sync.
+  task<void> fail_log_drive(std::size_t drive, std::string why);
+  // The log took something it cannot take back or is lost: this node is no member any more until it is opened again.
+  // Thread-safe.
+  std::optional<Error> failure() const;
+
+  // Proposals that wait are still committed where that needs nobody else, new ones are refused. Makes the states durable.
+  task<void> stop();
+
+ private:
+  explicit RaftNode(RaftNodeOptions options);
+  task<void> tick();
+  task<void> make_checkpoints();
+
+  RaftNodeOptions options_;
+  std::unique_ptr<Journal> journal_;
+  std::map<GroupId, std::unique_ptr<NodeGroup>> groups_;
+  Gate gate_;
+  bool stopping_ = false;
+};
+
+}  // namespace gabion::metadata::raft
