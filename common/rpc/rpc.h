@@ -3,7 +3,7 @@
 // process, so that whatever speaks RPC is tested without sockets.
 //
 // A message is a Protobuf header, which this layer does not look at, and an optional raw payload, which is never copied
-// through Protobuf. One payload a message, at most kPayloadMax; large things are many messages.
+// through Protobuf. One payload a message, at most kPayloadMax; large things are many messages (too_large otherwise).
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,8 @@ class Channel {
   // The peer's answer, or its error. unavailable: it was not asked; unknown_outcome: the connection broke after the
   // question was sent, so it may have been carried out; deadline: no answer in the time allowed (it may have been carried
   // out too); exhausted: too much is under way to this peer.
-  // Thread-safe; resumes on the caller's executor. `payload` pieces are sent one after the other, and kept until sent.
+  // Thread-safe; resumes on the caller's executor. `payload` pieces are sent one after the other, and kept until sent, which
+  // may be after a call whose deadline has passed has returned: never Bytes::unowned.
   virtual task<Result<Reply>> call(Context ctx, Method method, std::string header, std::vector<Bytes> payload) = 0;
   // One way: sent when the connection is up and not clogged, else dropped. Never waits. Thread-safe.
   virtual void post(Method method, std::string header, std::vector<Bytes> payload) = 0;
