@@ -7,6 +7,7 @@
 namespace gabion::rpc {
 namespace {
 
+constexpr Duration kLastWords = std::chrono::milliseconds(100);
 // Strangers have no business with anything large.
 constexpr FrameLimits kStrangerLimits{.meta = 64 * KiB, .payload = 0};
 
@@ -72,7 +73,12 @@ task<void> Connection::read_loop() {
 
 task<void> Connection::write_loop() {
   const auto written = co_await writer_.run();
-  if (!written) co_return end(written.error());
+  if (!written) {
+    // The peer may have answered before it closed: the reader gets a moment to find that.
+    write_failed_ = written.error();
+    if (!ended_) start_deadline(host_.clock.now() + kLastWords);
+    co_return;
+  }
   if (!ended_) co_await stream_->close();  // everything is sent: an orderly end
   end(Error(Errc::end_of_stream, "the connection was closed"));
 }
@@ -230,6 +236,7 @@ void Connection::end(Error why) {
 // pause of this very process does not make all its peers look dead.
 void Connection::expire() {
   if (ended_) return;
+  if (write_failed_) return end(*write_failed_);
   silent_looks_ = std::exchange(heard_, false) ? 0 : silent_looks_ + 1;
   if (silent_looks_ >= host_.limits.silent_intervals) {
     silent_ = true;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -115,6 +116,7 @@ class Connection final : private net::DeadlineTarget {
   bool heard_ = true;  // something arrived since the last look
   unsigned silent_looks_ = 0;
   bool silent_ = false;
+  std::optional<Error> write_failed_;
   bool draining_ = false;
   bool peer_leaves_ = false;
   bool ended_ = false;
