@@ -2,9 +2,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/catch_template_test_macros.hpp>
 
+#include "tests/unit/metadata/remote_subject.h"
 #include "tests/unit/metadata/subject.h"
 
-#define SUBJECTS SimSubject, RealSubject
+#define SUBJECTS SimSubject, RealSubject, RemoteSubject, ClusterSubject
 
 namespace gabion::metadata::test {
 namespace {
