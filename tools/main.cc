@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "tools/admin/admin.h"
 #include "tools/bench/bench.h"
 #include "tools/serve/config.h"
 #include "tools/serve/node.h"
@@ -13,6 +14,7 @@
 namespace {
 
 constexpr int kExitUsage = 64;   // EX_USAGE
+constexpr int kExitAdminUsage = 2;  // `gabion admin` has exit codes of its own
 constexpr int kExitConfig = 78;  // EX_CONFIG
 
 // The flags of a command that takes the server's configuration.
@@ -100,13 +102,14 @@ int main(int argc, char** argv) {
   config_flags.add_to(*show_command);
   show_command->callback([&] { run = [&] { return show_config(config_flags); }; });
 
+  gabion::admin::add_admin_command(app, run);
   gabion::bench::add_bench_command(app, run);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
-    return code == 0 ? 0 : kExitUsage;
+    return code == 0 ? 0 : app.got_subcommand("admin") ? kExitAdminUsage : kExitUsage;
   }
   return run();
 }

@@ -48,8 +48,13 @@ task<Result<object>> cluster(ClusterControl& control, Context ctx, Call) {
   co_return cluster_json(view);
 }
 
-task<Result<object>> init(ClusterControl& control, Context ctx, Call) {
-  CO_CHECK(co_await control.init(ctx));
+task<Result<object>> init(ClusterControl& control, Context ctx, Call call) {
+  std::string listen;
+  if (const auto* given = call.body.if_contains("listen")) {
+    if (!given->is_string()) co_return Error(Errc::invalid, "\"listen\" must be ADDRESS:PORT");
+    listen = given->get_string();
+  }
+  CO_CHECK(co_await control.init(ctx, std::move(listen)));
   CO_TRY(const ClusterView view, co_await control.view(ctx));
   co_return cluster_json(view);
 }

@@ -27,7 +27,9 @@ class ClusterControl {
   virtual task<Result<ClusterView>> view(Context ctx) = 0;
   virtual task<Result<std::vector<RaftGroupView>>> raft(Context ctx) = 0;
 
-  virtual task<Result<void>> init(Context ctx) = 0;  // already_exists: it is a cluster
+  // Makes a cluster of a node that is alone. `listen` is the address of its cluster port; empty: as configured.
+  // already_exists: it is one.
+  virtual task<Result<void>> init(Context ctx, std::string listen) = 0;
   virtual task<Result<JoinGrant>> grant_join(Context ctx, Duration valid) = 0;
   virtual task<Result<Plan>> plan(Context ctx, Change change) = 0;
   virtual task<Result<Applied>> apply(Context ctx, Change change, std::string plan_id) = 0;

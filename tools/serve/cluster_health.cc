@@ -4,10 +4,23 @@
 
 #include <algorithm>
 
+#include "tools/span_text.h"
+
 namespace gabion::serve {
 namespace {
 
 constexpr std::uint64_t kNearlyFullPercent = 90;
+
+void availability_problems(const ClusterView& view, std::vector<Problem>& out) {
+  unsigned unavailable = 0;
+  for (const DriveView& drive : view.drives) unavailable += drive.up || drive.out ? 0 : 1;
+  if (unavailable > view.parity_shards && !view.drives.empty()) {
+    out.push_back({Health::error, "DATA_UNAVAILABLE",
+                   fmt::format("{} drives are down, objects survive {}: some may be unreadable until drives are back",
+                               unavailable, view.parity_shards),
+                   "start the nodes and drives that are down"});
+  }
+}
 
 void metadata_problems(const ClusterView& view, std::vector<Problem>& out) {
   unsigned members = 0, up = 0;
@@ -42,10 +55,8 @@ bool node_up(const ClusterView& view, NodeId id) {
 }
 
 void drive_problems(const ClusterView& view, std::vector<Problem>& out) {
-  unsigned unavailable = 0;
   for (const DriveView& drive : view.drives) {
     if (drive.out) continue;
-    unavailable += drive.up ? 0 : 1;
     // A node that is down explains its drives.
     if (!drive.up && node_up(view, drive.node)) {
       out.push_back({Health::warn, "DRIVE_DOWN", fmt::format("{} ({}) is down", drive.name, drive.path),
@@ -56,12 +67,6 @@ void drive_problems(const ClusterView& view, std::vector<Problem>& out) {
                      fmt::format("{} is {}% full", drive.name, drive.used / std::max<std::uint64_t>(1, drive.capacity / 100)),
                      "add drives or nodes, or delete data"});
     }
-  }
-  if (unavailable > view.parity_shards && !view.drives.empty()) {
-    out.push_back({Health::error, "DATA_UNAVAILABLE",
-                   fmt::format("{} drives are down, objects survive {}: some may be unreadable until drives are back",
-                               unavailable, view.parity_shards),
-                   "start the nodes and drives that are down"});
   }
 }
 
@@ -78,24 +83,13 @@ void job_problems(const ClusterView& view, std::vector<Problem>& out) {
 
 }  // namespace
 
-std::string span_text(std::uint64_t seconds) {
-  constexpr std::uint64_t kMinute = 60, kHour = 3600, kDay = 86400;
-  if (seconds < kMinute) return fmt::format("{}s", seconds);
-  if (seconds < kHour) return fmt::format("{}m", seconds / kMinute);
-  if (seconds < 2 * kDay) {
-    const std::uint64_t minutes = seconds % kHour / kMinute;
-    return minutes == 0 ? fmt::format("{}h", seconds / kHour) : fmt::format("{}h{:02}m", seconds / kHour, minutes);
-  }
-  return fmt::format("{}d", seconds / kDay);
-}
-
 std::vector<Problem> problems(const ClusterView& view) {
   std::vector<Problem> out;
+  availability_problems(view, out);  // the only errors, so they come first
   metadata_problems(view, out);
   node_problems(view, out);
   drive_problems(view, out);
   job_problems(view, out);
-  std::stable_sort(out.begin(), out.end(), [](const Problem& a, const Problem& b) { return a.severity > b.severity; });
   return out;
 }
 

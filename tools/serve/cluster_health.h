@@ -21,7 +21,4 @@ struct Problem {
 std::vector<Problem> problems(const ClusterView& view);
 Health health(const std::vector<Problem>& problems);
 
-// "42s", "12m", "3h10m", "4d".
-std::string span_text(std::uint64_t seconds);
-
 }  // namespace gabion::serve

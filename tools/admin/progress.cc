@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tools/admin/change.h"
+#include "tools/span_text.h"
+
+namespace gabion::admin {
+namespace {
+
+constexpr std::size_t kBarCells = 20;
+constexpr Duration kRefresh = std::chrono::milliseconds(500);
+constexpr Duration kLineInterval = std::chrono::seconds(5);
+// A node that is asked may restart while its cluster goes on.
+constexpr Duration kPatience = std::chrono::seconds(60);
+
+// How a job that has come to its end ends the command.
+int end_of(Session& session, const boost::json::object& job) {
+  const std::string name = text_of(job, "name");
+  if (session.options.json) session.terminal.out(boost::json::serialize(job) + "\n");
+  if (text_of(job, "state") == "cancelled") {
+    return session.fail(Exit::job_failed, fmt::format("{} was cancelled", name));
+  }
+  const std::uint64_t failed = number_of(job, "failedBlocks");
+  if (failed != 0) {
+    return session.fail(Exit::job_failed, fmt::format("{} is done, but {} blocks failed; see: gabion admin job show {}", name,
+                                                      failed, name));
+  }
+  session.note(fmt::format("{} is done\n", name));
+  return static_cast<int>(Exit::ok);
+}
+
+}  // namespace
+
+std::string job_line(const Session& session, const boost::json::object& job) {
+  const double part = real_of(job, "fraction");
+  std::string out = fmt::format("{} {}  {} {}", text_of(job, "name"), text_of(job, "type"), progress_bar(part, kBarCells),
+                                percent(part));
+  if (number_of(job, "bytesMoved") != 0) out += fmt::format("  {} moved", session.size(number_of(job, "bytesMoved")));
+  if (number_of(job, "bytesPerSecond") != 0) out += fmt::format("  {}/s", session.size(number_of(job, "bytesPerSecond")));
+  if (job.contains("secondsLeft")) out += "  ETA " + span_text(number_of(job, "secondsLeft"));
+  if (text_of(job, "state") != "running") out += "  " + text_of(job, "state");
+  if (number_of(job, "failedBlocks") != 0) out += fmt::format("  {} blocks failed", number_of(job, "failedBlocks"));
+  return out;
+}
+
+int follow_job(Session& session, const std::string& job) {
+  const TimePoint start = session.clock.now();
+  const bool drawing = session.terminal.err_is_terminal && !session.options.quiet;
+  const Duration limit = std::chrono::seconds(session.options.wait_seconds);
+  TimePoint heard = start, said = start - kLineInterval;
+  const auto erase = [&] {
+    if (drawing) session.terminal.err("\r\033[K");
+  };
+  for (;;) {
+    const Answer answer = session.client.get("jobs/" + job);
+    const TimePoint now = session.clock.now();
+    if (answer.exit == Exit::interrupted) break;
+    if (answer.exit == Exit::ok) {
+      heard = now;
+      const std::string state = text_of(answer.body, "state");
+      erase();
+      if (state == "done" || state == "cancelled") return end_of(session, answer.body);
+      if (drawing) {
+        session.terminal.err(job_line(session, answer.body));
+      } else if (now - said >= kLineInterval) {
+        said = now;
+        session.note(boost::json::serialize(answer.body) + "\n");
+      }
+    } else if (answer.exit != Exit::unavailable || now - heard > kPatience) {
+      erase();
+      return session.fail(answer);
+    }
+    if (session.options.wait_seconds != 0 && now - start >= limit) {
+      erase();
+      return session.fail(Exit::timeout, fmt::format("{} is still running; watch it with: gabion admin job watch {}", job, job));
+    }
+    if (!session.client.pause(kRefresh)) break;
+  }
+  erase();
+  return session.fail(Exit::interrupted, fmt::format("{} goes on; watch it with: gabion admin job watch {}", job, job));
+}
+
+}  // namespace gabion::admin
