@@ -17,6 +17,7 @@ constexpr unsigned kPartitionBits = 10;
 constexpr std::size_t kMemoryShare = 4;
 constexpr Duration kWatchInterval = std::chrono::seconds(2);
 constexpr const char* kTenant = "default";
+constexpr std::uint64_t kOpeningBytes = 4 * MiB;
 
 std::size_t memory_budget(const Config& config) {
   if (config.memory_bytes != 0) return config.memory_bytes;
@@ -28,6 +29,13 @@ ring::Drive ring_drive(const OpenDrive& drive) {
   const auto space = drive.disk->space();
   const auto gibibytes = space ? static_cast<double>(space->total_bytes) / static_cast<double>(GiB) : 1;
   return {.id = drive.identity.drive, .weight = std::max(gibibytes, 1.0), .domain = {"node"}};
+}
+
+// RocksDB begins with new files, and its answer to a full disk in the middle of them may be the end of the process.
+Result<void> check_room(const OpenDrive& drive) {
+  TRY(const DiskSpace space, drive.disk->space());
+  if (space.available_bytes >= kOpeningBytes) return {};
+  return Error(Errc::exhausted, fmt::format("it is full: {} bytes are left, {} are needed", space.available_bytes, kOpeningBytes));
 }
 
 }  // namespace
@@ -223,6 +231,7 @@ void Storage::open_engines() {
     openings.push_back(promise.get_future());
     asio::post(drive.writer->context(), [this, &drive, promise = std::move(promise)]() mutable {
       promise.set_value([&]() -> Result<void> {
+        TRY_OK(check_room(drive.open));
         TRY(drive.index, chunkserver::RocksIndex::open(drive.open.path + "/index", drive.open.identity.drive, index_shared_));
         chunkserver::DriveOptions options;
         options.compact_bytes_per_second = config_.compaction_bytes_per_second;
