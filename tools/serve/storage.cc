@@ -35,7 +35,8 @@ ring::Drive ring_drive(const OpenDrive& drive) {
 Result<void> check_room(const OpenDrive& drive) {
   TRY(const DiskSpace space, drive.disk->space());
   if (space.available_bytes >= kOpeningBytes) return {};
-  return Error(Errc::exhausted, fmt::format("it is full: {} bytes are left, {} are needed", space.available_bytes, kOpeningBytes));
+  return Error(Errc::exhausted,
+               fmt::format("it is full: {} bytes are left, {} are needed", space.available_bytes, kOpeningBytes));
 }
 
 }  // namespace
