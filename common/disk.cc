@@ -140,6 +140,14 @@ class PosixFile final : public File {
     if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return errno_error(errno, "ftruncate", path_);
     return {};
   }
+  Result<void> reserve(std::uint64_t bytes) override {
+    int rc = 0;
+    do {
+      rc = ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes));
+    } while (rc != 0 && errno == EINTR);
+    if (rc != 0 && errno != EOPNOTSUPP && errno != ENOSYS) return errno_error(errno, "fallocate", path_);
+    return {};
+  }
   Result<void> forget_cached() override {
     if (const int rc = ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED); rc != 0) return errno_error(rc, "posix_fadvise", path_);
     return {};

@@ -45,6 +45,9 @@ class File {
   virtual Result<void> sync() = 0;  // fdatasync
   virtual Result<std::uint64_t> size() = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
+  // Takes the space of the first `bytes` bytes now, so that writing them never finds the disk full; size() stays. exhausted:
+  // not so much is free. Success without effect where the file system cannot.
+  virtual Result<void> reserve(std::uint64_t) { return {}; }
   // Drops what memory holds of the synced bytes, so that the next read shows what is really on the device. After a failed
   // sync the two differ.
   virtual Result<void> forget_cached() { return {}; }

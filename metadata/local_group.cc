@@ -32,10 +32,10 @@ task<Result<void>> LocalGroup::read_barrier(Context) {
   co_return Result<void>();
 }
 
-task<Result<std::string>> LocalGroup::propose(Context ctx, std::string command) {
+task<Result<std::string>> LocalGroup::propose(Context ctx, std::string command, Purpose purpose) {
   if (command.size() > kCommandMax) co_return Error(Errc::too_large, "a metadata command is larger than 4 MiB");
   auto executor = co_await asio::this_coro::executor;
-  Proposal proposal(ctx, std::move(command), std::move(executor));
+  Proposal proposal(ctx, std::move(command), purpose, std::move(executor));
   co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
       [this, &proposal](auto handler) {
         auto shared = std::make_shared<decltype(handler)>(std::move(handler));
@@ -134,16 +134,27 @@ void LocalGroup::fail_all(const std::vector<Proposal*>& batch, const Error& erro
   for (Proposal* proposal : batch) proposal->result = error;
 }
 
-task<void> LocalGroup::commit(std::vector<Proposal*> batch) {
-  const TimePoint start = clock_.now();
-  std::vector<Proposal*> expired;
-  std::erase_if(batch, [start, &expired](Proposal* proposal) {
-    if (proposal->ctx.deadline > start) return false;
-    expired.push_back(proposal);
+void LocalGroup::refuse(std::vector<Proposal*>& batch, const std::function<bool(const Proposal&)>& which, const Error& error) {
+  std::vector<Proposal*> refused;
+  std::erase_if(batch, [&which, &refused](Proposal* proposal) {
+    if (!which(*proposal)) return false;
+    refused.push_back(proposal);
     return true;
   });
-  fail_all(expired, Error(Errc::deadline, "the deadline passed before the command was committed"));
-  complete(expired);
+  fail_all(refused, error);
+  complete(refused);
+}
+
+task<void> LocalGroup::commit(std::vector<Proposal*> batch) {
+  const TimePoint start = clock_.now();
+  refuse(batch, [start](const Proposal& proposal) { return proposal.ctx.deadline <= start; },
+         Error(Errc::deadline, "the deadline passed before the command was committed"));
+  if (batch.empty()) co_return;
+  const Room room = applier_.room();
+  const bool spare = co_await log_.hold_spare();
+  refuse(batch, [room, spare](const Proposal& proposal) {
+           return room == Room::none || (proposal.purpose == Purpose::takes_space && (room == Room::reserve || !spare));
+         }, Error(Errc::exhausted, "a drive that holds metadata is full"));
   if (batch.empty()) co_return;
   if (lost_) {
     fail_all(batch, *lost_);

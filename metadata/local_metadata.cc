@@ -15,6 +15,22 @@ std::unique_ptr<StateStorage> make_storage(LocalMetadataOptions& options) {
   return std::make_unique<RocksStateStorage>(std::move(places), options.rocks, *options.rng);
 }
 
+Purpose purpose_of(const Command& command) {
+  switch (command.op_case()) {
+    case Command::kDeleteBucket:
+    case Command::kDeleteObject:
+    case Command::kDeleteObjects:
+    case Command::kAbortUpload:
+    case Command::kFinishRepair:
+    case Command::kConfirmDoomed:
+    case Command::kFinishDoomed:
+    case Command::kTrimJournal:
+    case Command::kSetClusterState:  // replacing a drive must be possible on full ones
+      return Purpose::frees_space;
+    default: return Purpose::takes_space;
+  }
+}
+
 // Errors that speak of the store and not of the request.
 bool store_failed(const Error& error) {
   return error.code == Errc::corrupt || error.code == Errc::unavailable || error.code == Errc::exhausted;
@@ -122,7 +138,7 @@ MetadataStatus LocalMetadata::status() const {
 task<Result<CommandResult>> LocalMetadata::commit(Context ctx, Command command) {
   CO_CHECK(validate(command));
   if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
-  CO_TRY(const auto encoded, co_await group_->propose(ctx, command.SerializeAsString()));
+  CO_TRY(const auto encoded, co_await group_->propose(ctx, command.SerializeAsString(), purpose_of(command)));
   CommandResult result;
   GABION_CHECK(result.ParseFromString(encoded), "results are encoded by us");
   co_return result;

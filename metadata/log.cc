@@ -19,7 +19,7 @@ Error stopped() {
 
 MirroredLog::MirroredLog(const LogOptions& options) : required_(options.required), segment_bytes_(options.segment_bytes) {
   replicas_.reserve(options.drives.size());
-  for (const LogDrive& drive : options.drives) replicas_.emplace_back(drive);
+  for (const LogDrive& drive : options.drives) replicas_.emplace_back(drive, segment_bytes_);
 }
 
 task<MirroredLog::Outcome> MirroredLog::run_one(Executor executor, LogReplica& files, std::size_t replica,
@@ -108,6 +108,7 @@ task<Result<void>> MirroredLog::roll() {
   const std::uint64_t first = next_index_;
   const std::uint64_t previous = segments_.rbegin()->first;
   const std::string header = segment_header(id_, first);
+  spare_ = false;
   std::vector<std::size_t> failed;
   auto outcomes = co_await run_all([first, &header](LogReplica& files) { return files.roll(first, header); });
   if (auto error = settle(std::move(outcomes), failed)) {
@@ -122,6 +123,16 @@ task<Result<void>> MirroredLog::roll() {
   segments_.emplace(first, header.size());
   bytes_ += header.size();
   co_return Result<void>();
+}
+
+task<bool> MirroredLog::hold_spare() {
+  if (spare_ || broken_ || !enough()) co_return true;
+  std::vector<std::size_t> failed;
+  auto outcomes = co_await run_all([](LogReplica& files) { return files.hold_spare(); });
+  tight_ = settle(std::move(outcomes), failed).has_value();
+  spare_ = !tight_;
+  if (!failed.empty()) co_await exclude(std::move(failed));
+  co_return spare_;
 }
 
 std::optional<Error> MirroredLog::settle(std::vector<Outcome> outcomes, std::vector<std::size_t>& failed) {

@@ -50,6 +50,10 @@ class MirroredLog {
   // Gives the commands the next indexes, in order. unavailable and exhausted: nothing happened. unknown_outcome: they may be
   // found after the next opening; nothing more is accepted until then.
   task<Result<void>> append(const std::vector<std::string>& commands);
+  // Whether each working replica has the space for another segment; takes it where it can.
+  task<bool> hold_spare();
+  // The last look found none.
+  bool tight() const { return tight_; }
   // The entries from `from` on, as far as the segment that holds it goes; never empty unless `from` is past the end.
   task<Result<std::vector<LogEntry>>> read(std::uint64_t from);
   // Drops whole segments whose entries are all below `index`.
@@ -69,8 +73,8 @@ class MirroredLog {
  private:
   friend class LogOpening;
   struct Replica {
-    Replica(const LogDrive& drive) : id(drive.id), executor(drive.executor) {
-      if (drive.disk != nullptr) files.emplace(*drive.disk);
+    Replica(const LogDrive& drive, std::uint64_t segment_bytes) : id(drive.id), executor(drive.executor) {
+      if (drive.disk != nullptr) files.emplace(*drive.disk, segment_bytes);
     }
     DriveId id;
     Executor executor;
@@ -117,6 +121,8 @@ class MirroredLog {
   std::uint64_t next_index_ = 1;
   std::uint64_t committed_ = 0;
   std::uint64_t bytes_ = 0;
+  bool spare_ = false;   // there is space for another segment
+  bool tight_ = false;
   bool broken_ = false;  // entries that were not acknowledged may be in it
   std::map<std::uint64_t, std::uint64_t> segments_;  // first index -> size; the last one is appended to
 };

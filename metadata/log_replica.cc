@@ -11,6 +11,7 @@ namespace {
 const std::string kDirectory = "metadata/log";
 const std::string kMembers[] = {kDirectory + "/members", kDirectory + "/members.copy"};
 const std::string kOthers = kDirectory + "/left-behind";
+const std::string kSpare = kDirectory + "/spare";
 constexpr std::string_view kSegmentSuffix = ".log";
 constexpr std::size_t kNameDigits = 16;
 constexpr std::size_t kMembersFileMax = 64 * KiB;
@@ -70,12 +71,12 @@ Result<LogReplica::Inventory> LogReplica::inspect() {
 
 Result<void> LogReplica::write_members(const Members& members) {
   const std::string content = encode_members(members);
-  for (const std::string& path : kMembers) TRY_OK(replace_file(disk_, path, content));
+  for (const std::string& path : kMembers) TRY_OK(replace(path, content));
   return {};
 }
 
 Result<void> LogReplica::leave_behind(const Members& others) {
-  return replace_file(disk_, kOthers, encode_members(others));
+  return replace(kOthers, encode_members(others));
 }
 
 Result<void> LogReplica::take_along() {
@@ -88,7 +89,40 @@ Result<std::string> LogReplica::read_segment(std::uint64_t first_index) {
 }
 
 Result<void> LogReplica::replace_segment(std::uint64_t first_index, std::string_view content) {
-  return replace_file(disk_, segment_path(first_index), content);
+  return replace(segment_path(first_index), content);
+}
+
+Result<void> LogReplica::replace(const std::string& path, std::string_view content) {
+  auto replaced = replace_file(disk_, path, content);
+  if (replaced || replaced.error().code != Errc::exhausted) return replaced;
+  TRY_OK(drop_spare());
+  return replace_file(disk_, path, content);
+}
+
+Result<void> LogReplica::hold_spare() {
+  if (spare_ || segment_bytes_ == 0) return {};
+  auto file = disk_.open(kSpare, OpenMode::update);
+  if (!file && file.error().code == Errc::not_found) file = disk_.open(kSpare, OpenMode::create);
+  if (!file) return file.error();
+  if (auto reserved = (*file)->reserve(segment_bytes_); !reserved) {
+    TRY_OK(drop_spare());  // a part of the space helps nobody
+    return reserved;
+  }
+  spare_ = true;
+  return {};
+}
+
+Result<void> LogReplica::drop_spare() {
+  spare_ = false;
+  auto removed = disk_.remove(kSpare);
+  if (!removed && removed.error().code == Errc::not_found) return {};
+  return removed;
+}
+
+Result<void> LogReplica::reserve_tail() {
+  auto reserved = tail_->reserve(segment_bytes_);
+  if (!reserved && reserved.error().code == Errc::exhausted) return {};  // appending finds out
+  return reserved;
 }
 
 Result<void> LogReplica::remove_segment(std::uint64_t first_index) {
@@ -101,12 +135,17 @@ Result<void> LogReplica::open_tail(std::uint64_t first_index) {
   TRY(auto opened, disk_.open(segment_path(first_index), OpenMode::update));
   tail_ = std::move(opened);
   TRY_OK(tail_->sync());
+  TRY_OK(reserve_tail());
   return disk_.sync_dir(kDirectory);
 }
 
 Result<void> LogReplica::roll(std::uint64_t first_index, std::string_view content) {
-  TRY(auto opened, disk_.open(segment_path(first_index), OpenMode::create));
+  const std::string path = segment_path(first_index);
+  const OpenMode mode = spare_ ? OpenMode::update : OpenMode::create;
+  if (std::exchange(spare_, false)) TRY_OK(disk_.rename(kSpare, path));
+  TRY(auto opened, disk_.open(path, mode));
   tail_ = std::move(opened);
+  TRY_OK(reserve_tail());
   TRY_OK(tail_->write(0, as_bytes(content)));
   if (mutated(Mutation::skip_log_sync)) return {};
   TRY_OK(tail_->sync());
@@ -128,6 +167,7 @@ Result<void> LogReplica::append(std::uint64_t offset, std::string_view bytes) {
 
 Result<void> LogReplica::cut_tail(std::uint64_t size) {
   TRY_OK(tail_->truncate(size));
+  TRY_OK(reserve_tail());
   return tail_->sync();
 }
 

@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 
@@ -46,6 +47,25 @@ class RocksIterator final : public KvIterator {
   const std::string upper_bound_;
   const rocksdb::Slice bound_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+// What a flush writes beside the rows: filters, indexes, RocksDB's own files.
+constexpr std::uint64_t kFlushExtra = 8 * MiB;
+
+std::uint64_t flush_bytes_of(rocksdb::DB& db) {
+  std::uint64_t rows = 0;
+  db.GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &rows);
+  return rows + kFlushExtra;
+}
+
+class FlushListener final : public rocksdb::EventListener {
+ public:
+  explicit FlushListener(std::shared_ptr<Ballast> ballast) : ballast_(std::move(ballast)) {}
+  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo&) override { ballast_->give(flush_bytes_of(*db)); }
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { ballast_->take(); }
+
+ private:
+  const std::shared_ptr<Ballast> ballast_;
 };
 
 rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
@@ -95,7 +115,7 @@ std::shared_ptr<rocksdb::Cache> RocksKv::make_cache(const RocksOptions& options)
 }
 
 Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path, const RocksOptions& options,
-                                               std::shared_ptr<rocksdb::Cache> cache) {
+                                               std::shared_ptr<rocksdb::Cache> cache, std::shared_ptr<Ballast> ballast) {
   const auto family = family_options(options, cache);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors{{"objects", family},
                                                                  {"manifests", family},
@@ -103,7 +123,9 @@ Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path, const Ro
                                                                  {rocksdb::kDefaultColumnFamilyName, family}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(db_options(options), path, descriptors, &handles, &db);
+  rocksdb::DBOptions settings = db_options(options);
+  settings.listeners.push_back(std::make_shared<FlushListener>(std::move(ballast)));
+  const auto status = rocksdb::DB::Open(settings, path, descriptors, &handles, &db);
   if (!status.ok()) return error_of(status, "open " + path);
   std::unique_ptr<RocksKv> store(new RocksKv());
   store->db_.reset(db);
@@ -153,6 +175,8 @@ Result<void> RocksKv::flush() {
   if (!status.ok()) return error_of(status, "flush");
   return {};
 }
+
+std::uint64_t RocksKv::flush_bytes() const { return flush_bytes_of(*db_); }
 
 Result<void> RocksKv::checkpoint(const std::string& path) {
   rocksdb::Checkpoint* raw = nullptr;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "metadata/ballast.h"
 #include "metadata/kv_store.h"
 
 namespace rocksdb {
@@ -23,9 +24,10 @@ struct RocksOptions {
 
 class RocksKv final : public KvStore {
  public:
-  // `path` is a directory on a real file system; it is made when it does not exist.
+  // `path` is a directory on a real file system; it is made when it does not exist. `ballast` is on the same drive: a flush
+  // that finds no space breaks RocksDB for good.
   static Result<std::unique_ptr<RocksKv>> open(const std::string& path, const RocksOptions& options,
-                                               std::shared_ptr<rocksdb::Cache> cache);
+                                               std::shared_ptr<rocksdb::Cache> cache, std::shared_ptr<Ballast> ballast);
   static std::shared_ptr<rocksdb::Cache> make_cache(const RocksOptions& options);
   ~RocksKv() override;
 
@@ -33,6 +35,8 @@ class RocksKv final : public KvStore {
   std::unique_ptr<KvIterator> iterate(Table table, std::string upper_bound) const override;
   Result<void> write(const Changes& changes) override;
   Result<void> flush() override;
+  // What the next flush may need on the drive.
+  std::uint64_t flush_bytes() const;
 
   // Flushes, and makes `path`, which must not exist, a directory of hard links to everything that is stored.
   Result<void> checkpoint(const std::string& path);

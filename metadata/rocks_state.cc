@@ -12,7 +12,10 @@ namespace {
 const std::string kRoot = "metadata/state";
 const std::string kCurrent = kRoot + "/current";
 constexpr std::string_view kScratch = "scratch";
+const std::string kBallast = kRoot + "/ballast";
 constexpr std::size_t kCopyChunk = MiB;
+constexpr std::uint64_t kBallastBytes = 32 * MiB;  // what a flush needs at most
+constexpr std::uint64_t kOpeningBytes = 4 * MiB;   // RocksDB begins with new files of its own
 
 // The file `current`: magic, version, length and CRC32C of the fields, then the fields.
 constexpr std::uint32_t kMagic = 0x50534d47;  // "GMSP"
@@ -31,7 +34,12 @@ RocksStateStorage::RocksStateStorage(std::vector<Place> places, const RocksOptio
       options_(options),
       rng_(rng),
       cache_(RocksKv::make_cache(options)),
-      slots_(places_.size()) {}
+      slots_(places_.size()) {
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].disk == nullptr) continue;
+    slots_[i].ballast = std::make_shared<Ballast>(*places_[i].disk, kBallast, kBallastBytes);
+  }
+}
 
 Result<void> RocksStateStorage::make_root(std::size_t drive) {
   Disk& disk = *places_[drive].disk;
@@ -91,6 +99,9 @@ Result<std::shared_ptr<KvStore>> RocksStateStorage::open(std::size_t drive) {
   const std::lock_guard lock(slots_[drive].mutex);
   GABION_CHECK(slots_[drive].store.expired(), "the state of one drive is opened twice");
   TRY(auto current, load(drive));
+  slots_[drive].ballast->give(kOpeningBytes);
+  TRY(const DiskSpace space, places_[drive].disk->space());
+  if (space.available_bytes < kOpeningBytes) return Error(Errc::exhausted, places_[drive].path + " is full");
   if (!current) {
     TRY_OK(make_root(drive));
     current.emplace();
@@ -106,8 +117,12 @@ Result<std::shared_ptr<KvStore>> RocksStateStorage::open(std::size_t drive) {
   }
   const std::string directory = directory_name(current->directory);
   remove_others(drive, directory);
-  TRY(auto opened, RocksKv::open(full_path(drive, directory), options_, cache_));
+  TRY(auto opened, RocksKv::open(full_path(drive, directory), options_, cache_, slots_[drive].ballast));
   TRY_OK(places_[drive].disk->sync_dir(kRoot));
+  // Also where the copies go: they must be renewed on full drives, or the log cannot be cut.
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (places_[i].disk != nullptr && make_root(i)) slots_[i].ballast->take();
+  }
   std::shared_ptr<RocksKv> shared = std::move(opened);
   slots_[drive].store = shared;
   return std::shared_ptr<KvStore>(shared);
@@ -140,6 +155,7 @@ std::vector<Result<void>> RocksStateStorage::copy(std::size_t from, std::vector<
     GABION_CHECK(drive != from, "a state is copied onto itself");
     if (!source) results.emplace_back(source.error());
     else results.push_back(receive(drive, from, scratch, *source));
+    if (!results.back()) discard(drive);
   }
   std::error_code ignored;
   std::filesystem::remove_all(full_path(from, scratch), ignored);
@@ -152,6 +168,7 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
   // The primary may have moved here since; its state is not overwritten.
   if (!slots_[to].store.expired()) return Error(Errc::conflict, "the state of this drive is open");
   TRY_OK(make_root(to));
+  slots_[to].ballast->give(kBallastBytes);
   auto old = load(to);
   if (!old && old.error().code != Errc::corrupt) return old.error();
   const bool related = old && *old && (*old)->lineage == source.lineage;
@@ -181,7 +198,16 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
   TRY_OK(disk.sync_dir(kRoot));
   TRY_OK(store(to, next));
   remove_others(to, directory);
+  slots_[to].ballast->take();
   return {};
+}
+
+void RocksStateStorage::discard(std::size_t to) {
+  if (places_[to].disk == nullptr) return;
+  const std::lock_guard lock(slots_[to].mutex);
+  if (!slots_[to].store.expired()) return;
+  if (const auto kept = load(to); kept) remove_others(to, *kept ? directory_name((*kept)->directory) : std::string());
+  slots_[to].ballast->take();
 }
 
 Result<void> RocksStateStorage::copy_file(std::size_t from, const std::string& source, std::size_t to,
@@ -210,6 +236,15 @@ void RocksStateStorage::remove_others(std::size_t drive, const std::string& keep
     std::filesystem::remove_all(full_path(drive, path), failure);
     if (failure) LOG(warn, "metadata", "an old copy of the state stays", field("path", full_path(drive, path)));
   }
+}
+
+Room RocksStateStorage::room(std::size_t drive) {
+  const auto space = places_[drive].disk->space();
+  if (!space || space->available_bytes >= kBallastBytes) return Room::ample;  // an error shows itself elsewhere
+  const std::lock_guard lock(slots_[drive].mutex);
+  const auto store = slots_[drive].store.lock();
+  const std::uint64_t need = store ? store->flush_bytes() : 0;
+  return space->available_bytes + slots_[drive].ballast->held() >= need ? Room::reserve : Room::none;
 }
 
 Result<void> RocksStateStorage::clear(std::size_t drive) {

@@ -25,6 +25,7 @@ class RocksStateStorage final : public StateStorage {
   Result<std::shared_ptr<KvStore>> open(std::size_t drive) override;
   Result<void> advance(std::size_t drive, std::uint64_t index) override;
   std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
+  Room room(std::size_t drive) override;
   Result<void> clear(std::size_t drive) override;
 
  private:
@@ -37,12 +38,15 @@ class RocksStateStorage final : public StateStorage {
   struct Slot {
     std::mutex mutex;
     std::weak_ptr<RocksKv> store;
+    std::shared_ptr<Ballast> ballast;  // made once, with the drive there
   };
 
   Result<void> make_root(std::size_t drive);
   Result<std::optional<Current>> load(std::size_t drive);
   Result<void> store(std::size_t drive, const Current& current);
   Result<void> receive(std::size_t to, std::size_t from, const std::string& scratch, const Current& source);
+  // Removes what receive() left when it failed.
+  void discard(std::size_t to);
   Result<void> copy_file(std::size_t from, const std::string& source, std::size_t to, const std::string& target);
   void remove_others(std::size_t drive, const std::string& keep);
   std::string full_path(std::size_t drive, const std::string& path) const { return places_[drive].path + "/" + path; }

@@ -10,6 +10,8 @@ namespace gabion::metadata {
 namespace {
 
 constexpr std::size_t kReplayBatch = 512;
+// On full drives checkpoints come so often, as they cut the log and give its space back.
+constexpr std::uint64_t kTightCheckpointBytes = MiB;
 
 }  // namespace
 
@@ -192,8 +194,8 @@ task<Result<std::vector<std::string>>> StateHost::apply(std::uint64_t first_inde
     auto results = apply_now(first_index, commands);
     if (results) {
       set_applied();
-      if (log_->bytes() >= checkpoint_at_) {
-        checkpoint_at_ = UINT64_MAX;  // until this one is done
+      if (log_->bytes() >= (log_->tight() ? tight_at_ : checkpoint_at_)) {
+        checkpoint_at_ = tight_at_ = UINT64_MAX;  // until this one is done
         checkpoint_due_.set();
       }
       co_return results;
@@ -227,7 +229,11 @@ task<StateHost::Checkpoint> StateHost::make_checkpoint() {
     }
   }
   co_await offload(background_, [this, &checkpoint, &store] {
-    if (!mutated(Mutation::truncate_log_early)) checkpoint.flushed = store->flush();
+    if (storage_.room(checkpoint.primary) == Room::none) {
+      checkpoint.flushed = Error(Errc::exhausted, "the drive of the metadata state has no space for a flush");
+    } else if (!mutated(Mutation::truncate_log_early)) {
+      checkpoint.flushed = store->flush();
+    }
     if (checkpoint.flushed) checkpoint.flushed = storage_.advance(checkpoint.primary, checkpoint.index);
     if (checkpoint.flushed && !checkpoint.drives.empty()) {
       checkpoint.results = storage_.copy(checkpoint.primary, checkpoint.drives, checkpoint.index);
@@ -244,6 +250,8 @@ task<void> StateHost::finish_checkpoint(Checkpoint checkpoint) {
     StateCopyStatus& copy = copies_[checkpoint.drives[i]];
     if (result) copy.covered = std::max(copy.covered, checkpoint.index);
     if (!copy.healthy || copy.primary) continue;
+    // A full drive keeps its old copy and the log beyond it: there is no other whole copy to lose.
+    if (!result && result.error().code == Errc::exhausted) continue;
     copy.error = result ? std::string() : result.error().message;
   }
   if (checkpoint.flushed) {
@@ -256,6 +264,7 @@ task<void> StateHost::finish_checkpoint(Checkpoint checkpoint) {
   if (log_ == nullptr) co_return;
   if (machine_ != nullptr) co_await log_->truncate(covered_by_all() + 1);
   checkpoint_at_ = log_->bytes() + checkpoint_log_bytes_;
+  tight_at_ = log_->bytes() + kTightCheckpointBytes;
 }
 
 // A copy that could not be renewed does not keep the log: it is tried again with the next checkpoint.

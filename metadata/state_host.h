@@ -28,6 +28,7 @@ class StateHost final : public Applier {
   task<Result<void>> open(MirroredLog& log);
 
   task<Result<std::vector<std::string>>> apply(std::uint64_t first_index, const std::vector<std::string>& commands) override;
+  Room room() override { return storage_.room(primary_); }
 
   // The store to read from. It stays readable while the pointer is held, as far as its drive works.
   std::shared_ptr<KvStore> current() const;
@@ -76,6 +77,7 @@ class StateHost final : public Applier {
   const Executor background_;
   const std::uint64_t checkpoint_log_bytes_;
   std::uint64_t checkpoint_at_ = 0;  // bytes of the log
+  std::uint64_t tight_at_ = 0;       // and when it finds no space for another segment
   Event checkpoint_due_;
   MirroredLog* log_ = nullptr;
   std::unique_ptr<StateMachine> machine_;

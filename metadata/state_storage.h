@@ -17,6 +17,9 @@ struct StateMark {
   bool primary = false;
 };
 
+// What there is space for: anything, only commands that lead to more of it, or nothing.
+enum class Room { ample, reserve, none };
+
 class StateStorage {
  public:
   virtual ~StateStorage() = default;
@@ -30,6 +33,8 @@ class StateStorage {
   // Makes each of `to` hold a copy of the open store of `from`, which holds all commands up to `index`. A power cut leaves the
   // old or the new copy.
   virtual std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) = 0;
+  // Of the open store of this drive.
+  virtual Room room(std::size_t) { return Room::ample; }
   // Makes the drive hold nothing.
   virtual Result<void> clear(std::size_t drive) = 0;
 };

@@ -27,7 +27,7 @@ def body(directory):
     with server:
         kept = [d / "credentials" for d in server.drives if (d / "credentials").exists()]
         check(len(kept) >= 2, "generated credentials survive the loss of a drive")
-        access, _, secret = kept[0].read_text().strip().partition(":")
+        access, _, secret = kept[0].read_text().splitlines()[0].partition(":")
         for path in kept:
             check_equal(stat.S_IMODE(path.stat().st_mode), 0o600, f"mode of {path}")
             check_equal(path.read_text(), kept[0].read_text(), "the copies")

@@ -4,6 +4,7 @@ One S3 object is one connection and belongs to one thread. It never retries: wha
 question. A request whose outcome cannot be known raises Unknown.
 """
 
+import base64
 import hashlib
 import hmac
 import http.client
@@ -152,6 +153,11 @@ class S3:
 
     def delete(self, bucket, key):
         return self.request("DELETE", object_path(bucket, key))
+
+    def delete_many(self, bucket, keys):
+        body = f"<Delete><Quiet>true</Quiet>{''.join(f'<Object><Key>{key}</Key></Object>' for key in keys)}</Delete>".encode()
+        digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+        return self.request("POST", f"/{bucket}", query=[("delete", "")], headers={"content-md5": digest}, body=body)
 
     def copy(self, bucket, key, source_bucket, source_key):
         return self.request("PUT", object_path(bucket, key),

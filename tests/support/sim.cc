@@ -81,6 +81,14 @@ class SimFile final : public File {
     TRY_OK(disk_.operate("truncate"));
     inode_->pending.push_back({size, {}, true});
     inode_->current.resize(size, '\0');
+    inode_->reserved = 0;
+    return {};
+  }
+  Result<void> reserve(std::uint64_t bytes) override {
+    TRY_OK(alive());
+    if (!disk_.fits(*inode_, bytes)) return Error(Errc::exhausted, "no space left on the simulated disk");
+    TRY_OK(disk_.operate("reserve"));
+    inode_->reserved = std::max(inode_->reserved, bytes);
     return {};
   }
   Result<void> forget_cached() override {
@@ -227,8 +235,12 @@ Result<void> SimDisk::sync_dir(const std::string& path) {
 
 std::uint64_t SimDisk::used() const {
   std::uint64_t total = 0;
-  for (const auto& [path, inode] : current_.files) total += inode->current.size();
+  for (const auto& [path, inode] : current_.files) total += inode->taken();
   return total;
+}
+
+bool SimDisk::fits(const Inode& inode, std::uint64_t size) const {
+  return capacity_ == (1ull << 40) || size <= inode.taken() || used() + size - inode.taken() <= capacity_;
 }
 
 Result<DiskSpace> SimDisk::space() {
@@ -252,10 +264,7 @@ void SimDisk::put(Inode& inode, std::uint64_t offset, ByteView bytes) {
 Result<void> SimDisk::write(Inode& inode, std::uint64_t offset, std::span<const ByteView> pieces) {
   std::string all;
   for (const ByteView piece : pieces) all.append(as_text(piece));
-  if (capacity_ < (1ull << 40) && offset + all.size() > inode.current.size() &&
-      used() + offset + all.size() - inode.current.size() > capacity_) {
-    return Error(Errc::exhausted, "no space left on the simulated disk");
-  }
+  if (!fits(inode, offset + all.size())) return Error(Errc::exhausted, "no space left on the simulated disk");
   const bool was_powered = powered_;
   auto allowed = operate("write");
   if (!allowed) {
@@ -308,6 +317,7 @@ void SimDisk::crash(Crash how) {
     }
     inode->pending.clear();
     inode->current = inode->durable;
+    inode->reserved = 0;
   }
   current_ = durable_;
   ++generation_;

@@ -8,6 +8,7 @@
 
 #include <boost/asio/execution.hpp>
 #include <boost/asio/execution_context.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -171,6 +172,8 @@ class SimDisk final : public Disk {
     std::string durable;
     std::string current;
     std::vector<Change> pending;
+    std::uint64_t reserved = 0;
+    std::uint64_t taken() const { return std::max<std::uint64_t>(current.size(), reserved); }
   };
   struct NameChange {
     enum class Kind { create, make_dir, rename, remove } kind;
@@ -188,6 +191,8 @@ class SimDisk final : public Disk {
   Result<void> sync(Inode& inode);
   void put(Inode& inode, std::uint64_t offset, ByteView bytes);
   std::uint64_t used() const;
+  // Whether a file of this size has room.
+  bool fits(const Inode& inode, std::uint64_t size) const;
   void change_name(NameChange change);
   static std::string parent(const std::string& path);
   static void apply(std::string& content, const Change& change);

@@ -9,6 +9,19 @@
 #include "common/log.h"
 
 namespace gabion::serve {
+namespace {
+
+constexpr std::uint64_t kOpeningBytes = 4 * MiB;
+
+// RocksDB begins with new files, and its answer to a full disk in the middle of them may be the end of the process.
+Result<void> check_room(const OpenDrive& drive) {
+  TRY(const DiskSpace space, drive.disk->space());
+  if (space.available_bytes >= kOpeningBytes) return {};
+  return Error(Errc::exhausted,
+               fmt::format("it is full: {} bytes are left, {} are needed", space.available_bytes, kOpeningBytes));
+}
+
+}  // namespace
 
 LocalDrives::LocalDrives(const Config& config, Clock& clock, asio::thread_pool& readers, MetricsRegistry& registry)
     : config_(config), clock_(clock), readers_(readers), registry_(registry) {}
@@ -32,6 +45,7 @@ void LocalDrives::drop(const std::function<bool(const DriveId&)>& unwanted) {
 }
 
 Result<void> LocalDrives::open_engine(LocalDrive& drive) {
+  TRY_OK(check_room(drive.open));
   TRY(drive.index, chunkserver::RocksIndex::open(drive.open.path + "/index", drive.id(), index_shared_));
   chunkserver::DriveOptions options;
   options.compact_bytes_per_second = config_.compaction_bytes_per_second;

@@ -28,6 +28,11 @@ struct Fixture {
     options.segment_bytes = 1 * KiB;
     return world.run(MirroredLog::open(std::move(options), world.rng()));
   }
+  // Somebody else takes all space that is left.
+  void fill(std::size_t drive) {
+    disks[drive]->set_capacity(1 << 30);
+    disks[drive]->set_capacity((1 << 30) - disks[drive]->space()->available_bytes);
+  }
   Result<void> append(MirroredLog& log, const std::vector<std::string>& commands) { return world.run(log.append(commands)); }
   std::vector<std::string> all(MirroredLog& log) {
     std::vector<std::string> out;
@@ -166,7 +171,7 @@ TEST_CASE("a full drive refuses entries, keeps serving, and takes them when ther
   auto log = fixture.open().value();
   REQUIRE(fixture.append(*log, {"one"}).has_value());
   fixture.disks[0]->set_capacity(800);
-  for (int i = 0; i < 3; ++i) CHECK(fixture.append(*log, {std::string(600, 'x')}).error().code == Errc::exhausted);
+  for (int i = 0; i < 3; ++i) CHECK(fixture.append(*log, {std::string(1200, 'x')}).error().code == Errc::exhausted);
   CHECK(log->healthy(0));
   CHECK(log->healthy(1));
   fixture.disks[0]->set_capacity(1ull << 40);
@@ -174,6 +179,36 @@ TEST_CASE("a full drive refuses entries, keeps serving, and takes them when ther
   log.reset();
   for (auto& disk : fixture.disks) disk->crash(sim::Crash::random);
   CHECK(fixture.all(*fixture.open().value()) == std::vector<std::string>{"one", "two"});
+}
+
+TEST_CASE("on a drive that somebody else filled the log goes on in its tail and its spare") {
+  Fixture fixture(2);
+  auto log = fixture.open().value();
+  REQUIRE(fixture.world.run(log->hold_spare()));
+  fixture.fill(0);
+  REQUIRE(fixture.append(*log, {std::string(600, '1')}).has_value());
+  REQUIRE(fixture.append(*log, {std::string(600, '2')}).has_value());
+  CHECK(!fixture.world.run(log->hold_spare()));
+  CHECK(log->tight());
+  CHECK(fixture.append(*log, {std::string(600, '3')}).error().code == Errc::exhausted);
+  CHECK(log->healthy(0));
+  CHECK(log->last_index() == 2);
+  fixture.disks[0]->set_capacity(1ull << 40);
+  REQUIRE(fixture.world.run(log->hold_spare()));
+  REQUIRE(fixture.append(*log, {std::string(600, '3')}).has_value());
+}
+
+TEST_CASE("after a kill the log opens on a full drive, in the space of the spare") {
+  Fixture fixture(2);
+  {
+    auto log = fixture.open().value();
+    REQUIRE(fixture.append(*log, {std::string(600, '1')}).has_value());
+    REQUIRE(fixture.world.run(log->hold_spare()));
+  }
+  fixture.fill(0);
+  auto log = fixture.open().value();
+  CHECK(log->healthy(0));
+  CHECK(log->last_index() == 1);
 }
 
 TEST_CASE("too few working replicas refuse everything") {

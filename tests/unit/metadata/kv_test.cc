@@ -11,11 +11,13 @@ namespace {
 
 struct Stores {
   gabion::test::TempDir dir;
+  std::unique_ptr<PosixDisk> disk = PosixDisk::open_root(dir.path()).value();
   std::shared_ptr<MemoryImage> image = std::make_shared<MemoryImage>();
   std::unique_ptr<KvStore> open(bool real) {
     if (!real) return std::make_unique<MemoryKv>(image);
     const RocksOptions options;
-    return RocksKv::open(dir.path() + "/db", options, RocksKv::make_cache(options)).value();
+    auto ballast = std::make_shared<Ballast>(*disk, "ballast", MiB);
+    return RocksKv::open(dir.path() + "/db", options, RocksKv::make_cache(options), std::move(ballast)).value();
   }
 };
 
