@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <optional>
 
+#include "common/encoding.h"
 #include "common/text.h"
 #include "tools/serve/admin_json.h"
 #include "tools/serve/cluster_health.h"
@@ -29,6 +30,10 @@ struct Call {
 AdminAnswer answer_with(object body) {
   AdminAnswer answer;
   answer.body = boost::json::serialize(body);
+  // Paths of requests and of drives need not be UTF-8, which JSON must be.
+  if (!is_valid_utf8(answer.body)) {
+    std::replace_if(answer.body.begin(), answer.body.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  }
   return answer;
 }
 
