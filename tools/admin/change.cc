@@ -18,9 +18,10 @@ std::string plan_text(const Session& session, const boost::json::object& plan) {
   row("crowded rows", [](const auto& layout) { return std::to_string(number_of(layout, "crowdedRows")); });
   const double total = static_cast<double>(std::max<std::uint64_t>(1, number_of(plan, "placesTotal")));
   std::string out = text_of(plan, "summary") + "\n" + table.aligned();
-  out += fmt::format("to move       {} ({} of all places; at least {})   about {}\n", session.size(number_of(plan, "bytesToMove")),
-                     percent(static_cast<double>(number_of(plan, "placesMoved")) / total),
-                     percent(static_cast<double>(number_of(plan, "placesMinimum")) / total), span_text(number_of(plan, "seconds")));
+  const auto share = [&](std::string_view places) { return percent(static_cast<double>(number_of(plan, places)) / total); };
+  out += fmt::format("to move       {} ({} of all places; at least {})   about {}\n",
+                     session.size(number_of(plan, "bytesToMove")), share("placesMoved"), share("placesMinimum"),
+                     span_text(number_of(plan, "seconds")));
   for (const auto& warning : list_of(plan, "warnings")) {
     if (warning.is_string()) out += fmt::format("warning       {}\n", std::string_view(warning.get_string()));
   }

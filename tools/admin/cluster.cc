@@ -43,8 +43,8 @@ std::string status_lines(const boost::json::object& body) {
   std::string out;
   const auto add = [&](std::string_view name, const std::string& value) { out += fmt::format("{}\t{}\n", name, value); };
   for (const char* name : {"cluster", "health", "leader", "storageClass"}) add(name, text_of(body, name));
-  for (const char* name : {"nodes", "nodesUp", "drives", "drivesUp", "metadataMembers", "metadataMembersUp", "ringEpoch", "buckets",
-                           "objects", "repairWaitingBlocks"}) {
+  for (const char* name : {"nodes", "nodesUp", "drives", "drivesUp", "metadataMembers", "metadataMembersUp", "ringEpoch",
+                           "buckets", "objects", "repairWaitingBlocks"}) {
     add(name, std::to_string(number_of(body, name)));
   }
   for (const char* name : {"rawBytes", "usedBytes", "availableBytes"}) {

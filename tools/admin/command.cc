@@ -190,9 +190,15 @@ void Builder::job() {
   };
   named("show", "Show one", job_show);
   wait_flag(named("watch", "Follow one to its end", job_watch));
-  named("pause", "Stop one for a while", [](Session& session, const std::string& job) { return job_act(session, job, "pause"); });
-  named("resume", "Go on with one", [](Session& session, const std::string& job) { return job_act(session, job, "resume"); });
-  named("cancel", "End one before its time", [](Session& session, const std::string& job) { return job_act(session, job, "cancel"); });
+  const auto act = [&](const char* action, const char* help) {
+    auto* added = verb(parent, action, help, [given = given_, action](Session& session) {
+      return job_act(session, given->name, action);
+    });
+    added->add_option("JOB", given_->name, "as J-12")->required();
+  };
+  act("pause", "Stop one for a while");
+  act("resume", "Go on with one");
+  act("cancel", "End one before its time");
 }
 
 void Builder::raft() {

@@ -27,8 +27,8 @@ Table job_table(const Session& session, const boost::json::object& body) {
   for (const auto& item : list_of(body, "items")) {
     if (!item.is_object()) continue;
     const auto& job = item.get_object();
-    const std::string started = session.terminal.out_is_terminal ? ago(text_of(job, "started"), session.clock.wall())
-                                                                 : text_of(job, "started");
+    std::string started = text_of(job, "started");
+    if (session.terminal.out_is_terminal) started = ago(started, session.clock.wall());
     table.add({text_of(job, "name"), text_of(job, "type"), text_of(job, "state"), percent(real_of(job, "fraction")),
                std::to_string(number_of(job, "failedBlocks")), started, text_of(job, "reason")});
   }

@@ -7,7 +7,9 @@ namespace gabion::admin {
 
 int scrub_status(Session& session) {
   return session.show(session.client.get("scrub"), [&](const boost::json::object& body) -> std::string {
-    if (!body.contains("job")) return session.terminal.out_is_terminal ? "no scrub has run; start one: gabion admin scrub start\n" : "";
+    if (!body.contains("job")) {
+      return session.terminal.out_is_terminal ? "no scrub has run; start one: gabion admin scrub start\n" : "";
+    }
     const auto& job = object_of(body, "job");
     if (!session.terminal.out_is_terminal) {
       return fmt::format("{}\t{}\t{}\t{}\n", text_of(job, "name"), text_of(job, "state"), number_of(job, "blocksDone"),

@@ -118,20 +118,20 @@ TEST_CASE("nodes as a table and as lines") {
   rig.control.cluster.nodes.resize(2);
   CHECK(rig.admin(admin::node_list) == Exit::ok);
   CHECK(rig.out ==
-        "NODE  STATE       ROLES                         DOMAIN  DRIVES  CAPACITY   USED      CLUSTER        S3                    "
-        "ADMIN\n"
-        "n1    up          gateway,metadata,chunkserver  east    1/1     100.0 GiB  10.0 GiB  10.0.0.1:9002  http://10.0.0.1:9000  "
-        "10.0.0.1:9001\n"
-        "n2    up, leader  gateway,metadata,chunkserver  east    1/1     100.0 GiB  10.0 GiB  10.0.0.2:9002  http://10.0.0.2:9000  "
-        "10.0.0.2:9001\n");
+        "NODE  STATE       ROLES                         DOMAIN  DRIVES  CAPACITY   USED      CLUSTER        S3             "
+        "       ADMIN\n"
+        "n1    up          gateway,metadata,chunkserver  east    1/1     100.0 GiB  10.0 GiB  10.0.0.1:9002  http://10.0.0.1"
+        ":9000  10.0.0.1:9001\n"
+        "n2    up, leader  gateway,metadata,chunkserver  east    1/1     100.0 GiB  10.0 GiB  10.0.0.2:9002  http://10.0.0.2"
+        ":9000  10.0.0.2:9001\n");
   rig.terminal.out_is_terminal = false;
   rig.options.bytes = true;
   CHECK(rig.admin(admin::node_list) == Exit::ok);
   CHECK(rig.out ==
-        "n1\tup\tgateway,metadata,chunkserver\teast\t1/1\t107374182400\t10737418240\t10.0.0.1:9002\thttp://10.0.0.1:9000\t"
-        "10.0.0.1:9001\n"
-        "n2\tup, leader\tgateway,metadata,chunkserver\teast\t1/1\t107374182400\t10737418240\t10.0.0.2:9002\thttp://10.0.0.2:9000\t"
-        "10.0.0.2:9001\n");
+        "n1\tup\tgateway,metadata,chunkserver\teast\t1/1\t107374182400\t10737418240\t10.0.0.1:9002\t"
+        "http://10.0.0.1:9000\t10.0.0.1:9001\n"
+        "n2\tup, leader\tgateway,metadata,chunkserver\teast\t1/1\t107374182400\t10737418240\t10.0.0.2:9002\t"
+        "http://10.0.0.2:9000\t10.0.0.2:9001\n");
   rig.options.json = true;
   CHECK(rig.admin(admin::node_list) == Exit::ok);
   CHECK(boost::json::parse(rig.out).at("kind") == "NodeList");
