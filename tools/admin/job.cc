@@ -49,7 +49,9 @@ int job_watch(Session& session, const std::string& job) { return follow_job(sess
 
 int job_act(Session& session, const std::string& job, const std::string& action) {
   const Answer answer = session.client.post("jobs/" + job + "/" + action, {});
-  if (answer.exit == Exit::ok && action == "pause") session.note(fmt::format("resume it with: gabion admin job resume {}\n", job));
+  if (answer.exit == Exit::ok && action == "pause") {
+    session.note(fmt::format("resume it with: gabion admin job resume {}\n", job));
+  }
   return session.show(answer, [](const boost::json::object& body) { return text_of(body, "state") + "\n"; });
 }
 
