@@ -14,6 +14,11 @@
 
 namespace gabion::net {
 
+// The subject of a certificate that was verified. Both are empty for a peer that showed none.
+struct PeerName {
+  std::string organization, common_name;
+};
+
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
@@ -31,6 +36,9 @@ class ByteStream {
   virtual void abort() = 0;
   virtual std::string peer_address() const = 0;  // "192.0.2.7:50312"
   virtual bool is_encrypted() const = 0;
+  // Completes the handshake of mutual TLS, before the first read or write, and tells who the peer is. denied: its certificate
+  // is not good. Streams of other kinds know nobody.
+  virtual task<Result<PeerName>> identify() { co_return PeerName(); }
 };
 
 }  // namespace gabion::net
