@@ -12,6 +12,7 @@ LAYERS = {
     "erasure": ["common/"],
     "chunkserver": ["common/"],
     "metadata": ["common/"],
+    "metadata/cluster": ["common/", "ring/ring.h", "erasure/codec.h", "metadata/metadata.h", "metadata/records.pb.h"],
     "gateway/http": ["common/"],
     "gateway/data": ["common/", "ring/ring.h", "erasure/", "chunkserver/shard_store.h", "metadata/metadata.h",
                      "metadata/records.pb.h"],
