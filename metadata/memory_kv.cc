@@ -90,12 +90,16 @@ Result<void> MemoryKv::flush() {
 
 std::string MemoryKv::dump() const {
   const std::lock_guard lock(image_->mutex);
+  return dump(tables_);
+}
+
+std::string MemoryKv::dump(const MemoryTables& tables) {
   std::string out;
   const auto append = [&out](std::string_view text) {
     append_be64(out, text.size());
     out.append(text);
   };
-  for (const auto& table : tables_) {
+  for (const auto& table : tables) {
     append_be64(out, table->size());
     for (const auto& [key, value] : *table) {
       append(key);
@@ -103,6 +107,36 @@ std::string MemoryKv::dump() const {
     }
   }
   return out;
+}
+
+Result<MemoryTables> MemoryKv::parse(std::string_view dump) {
+  bool whole = true;
+  const auto number = [&] {
+    whole = whole && dump.size() >= 8;
+    if (!whole) return std::uint64_t{0};
+    const std::uint64_t value = load_be64(dump.data());
+    dump.remove_prefix(8);
+    return value;
+  };
+  const auto text = [&] {
+    const std::uint64_t size = number();
+    whole = whole && dump.size() >= size;
+    if (!whole) return std::string();
+    std::string value(dump.substr(0, size));
+    dump.remove_prefix(size);
+    return value;
+  };
+  MemoryTables tables;
+  for (auto& table : tables) {
+    auto rows = std::make_shared<MemoryTable>();
+    for (std::uint64_t n = number(); n > 0 && whole; --n) {
+      std::string key = text();
+      (*rows)[std::move(key)] = text();
+    }
+    table = std::move(rows);
+  }
+  if (!whole || !dump.empty()) return Error(Errc::corrupt, "not a dump of tables");
+  return tables;
 }
 
 Result<std::optional<StateMark>> MemoryStateStorage::mark(std::size_t drive) {
@@ -152,6 +186,65 @@ std::vector<Result<void>> MemoryStateStorage::copy(std::size_t from, std::vector
     results.emplace_back();
   }
   return results;
+}
+
+namespace {
+
+// One file, which is a dump.
+class MemoryExport final : public StateExport {
+ public:
+  explicit MemoryExport(std::string dump) : dump_(std::move(dump)), files_{{"tables", dump_.size()}} {}
+  StateLineage lineage() const override { return {}; }
+  const std::vector<StateFile>& files() const override { return files_; }
+  Result<Bytes> read(std::size_t, std::uint64_t offset, std::size_t length) override {
+    return Bytes::copy_of(std::string_view(dump_).substr(offset, length));
+  }
+
+ private:
+  const std::string dump_;
+  const std::vector<StateFile> files_;
+};
+
+class MemoryImport final : public StateImport {
+ public:
+  explicit MemoryImport(std::shared_ptr<MemoryImage> image) : image_(std::move(image)) {}
+  Result<std::vector<bool>> begin(StateLineage, std::vector<StateFile> files) override {
+    if (files.size() != 1) return Error(Errc::invalid, "the state of another kind of storage");
+    dump_.assign(files[0].size, '\0');
+    return std::vector<bool>{false};
+  }
+  Result<void> write(std::size_t, std::uint64_t offset, Bytes bytes) override {
+    dump_.replace(offset, bytes.size(), bytes.text());
+    return {};
+  }
+  Result<void> finish(std::size_t) override { return {}; }
+  Result<void> commit(std::uint64_t index) override {
+    TRY(auto tables, MemoryKv::parse(dump_));
+    const std::lock_guard lock(image_->mutex);
+    if (image_->failed) return failed_drive();
+    image_->tables = std::move(tables);
+    image_->mark = StateMark{.index = index, .primary = false};
+    ++image_->generation;
+    return {};
+  }
+
+ private:
+  const std::shared_ptr<MemoryImage> image_;
+  std::string dump_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<StateExport>> MemoryStateStorage::export_open(std::size_t drive) {
+  const auto store = opened_.lock();
+  if (!store || store->image_ != images_[drive]) return Error(Errc::unavailable, "the state to export is not open");
+  return std::unique_ptr<StateExport>(std::make_unique<MemoryExport>(store->dump()));
+}
+
+Result<std::unique_ptr<StateImport>> MemoryStateStorage::import_to(std::size_t drive) {
+  const std::lock_guard lock(images_[drive]->mutex);
+  if (images_[drive]->failed) return failed_drive();
+  return std::unique_ptr<StateImport>(std::make_unique<MemoryImport>(images_[drive]));
 }
 
 Result<void> MemoryStateStorage::clear(std::size_t drive) {

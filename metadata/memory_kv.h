@@ -36,6 +36,8 @@ class MemoryKv final : public KvStore {
 
   // Everything, in one text: equal states give equal texts.
   std::string dump() const;
+  static std::string dump(const MemoryTables& tables);
+  static Result<MemoryTables> parse(std::string_view dump);
 
  private:
   friend class MemoryStateStorage;
@@ -54,6 +56,8 @@ class MemoryStateStorage final : public StateStorage {
   Result<std::shared_ptr<KvStore>> open(std::size_t drive) override;
   Result<void> advance(std::size_t drive, std::uint64_t index) override;
   std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
+  Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) override;
+  Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) override;
   Result<void> clear(std::size_t drive) override;
   // The store that was opened last, while it is in use.
   std::shared_ptr<const MemoryKv> opened() const { return opened_.lock(); }

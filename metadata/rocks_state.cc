@@ -12,6 +12,8 @@ namespace {
 const std::string kRoot = "metadata/state";
 const std::string kCurrent = kRoot + "/current";
 constexpr std::string_view kScratch = "scratch";
+constexpr std::string_view kIncoming = "incoming";  // a state that comes from another node
+constexpr std::string_view kOutgoing = "outgoing";  // one that goes to one, and its number
 const std::string kBallast = kRoot + "/ballast";
 constexpr std::size_t kCopyChunk = MiB;
 constexpr std::uint64_t kBallastBytes = 32 * MiB;  // what a flush needs at most
@@ -112,7 +114,7 @@ Result<std::shared_ptr<KvStore>> RocksStateStorage::open(std::size_t drive) {
   // A copy that is written to goes its own way: its next tables have names that the source uses for others.
   if (!current->mark.primary) {
     current->mark.primary = true;
-    current->lineage = Id<struct LineageTag>::random(rng_);
+    current->lineage = StateLineage::random(rng_);
     TRY_OK(store(drive, *current));
   }
   const std::string directory = directory_name(current->directory);
@@ -202,6 +204,26 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
   return {};
 }
 
+Result<void> RocksStateStorage::take_in(std::size_t drive, const std::string& from, StateLineage lineage, std::uint64_t index) {
+  if (!slots_[drive].store.expired()) return Error(Errc::conflict, "the state of this drive is open");
+  const auto old = load(drive);
+  if (!old && old.error().code != Errc::corrupt) return old.error();
+  Current next;
+  next.mark.index = index;
+  next.lineage = lineage;
+  next.directory = (old && *old ? (*old)->directory : 0) + 1;
+  Disk& disk = *places_[drive].disk;
+  const std::string directory = directory_name(next.directory);
+  std::error_code ignored;  // what a power cut left here
+  std::filesystem::remove_all(full_path(drive, directory), ignored);
+  TRY_OK(disk.sync_dir(from));
+  TRY_OK(disk.rename(from, directory));
+  TRY_OK(disk.sync_dir(kRoot));
+  TRY_OK(store(drive, next));
+  remove_others(drive, directory);
+  return {};
+}
+
 void RocksStateStorage::discard(std::size_t to) {
   if (places_[to].disk == nullptr) return;
   const std::lock_guard lock(slots_[to].mutex);
@@ -230,8 +252,9 @@ void RocksStateStorage::remove_others(std::size_t drive, const std::string& keep
   if (!names) return;
   for (const std::string& name : *names) {
     const std::string path = kRoot + "/" + name;
-    const bool is_directory = name == kScratch || name.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_directory || path == keep) continue;
+    const bool is_directory = name == kScratch || name.starts_with(kIncoming) || name.starts_with(kOutgoing) ||
+                              name.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_directory || path == keep || slots_[drive].travelling.contains(path)) continue;
     std::error_code failure;
     std::filesystem::remove_all(full_path(drive, path), failure);
     if (failure) LOG(warn, "metadata", "an old copy of the state stays", field("path", full_path(drive, path)));

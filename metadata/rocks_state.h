@@ -5,6 +5,7 @@
 #pragma once
 
 #include <mutex>
+#include <set>
 
 #include "common/ids.h"
 #include "metadata/rocks_kv.h"
@@ -25,20 +26,26 @@ class RocksStateStorage final : public StateStorage {
   Result<std::shared_ptr<KvStore>> open(std::size_t drive) override;
   Result<void> advance(std::size_t drive, std::uint64_t index) override;
   std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
+  Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) override;
+  Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) override;
   Room room(std::size_t drive) override;
   Result<void> clear(std::size_t drive) override;
 
  private:
-  // What the file `current` holds. Tables of two directories with the same lineage and name are the same.
+  class Export;
+  class Import;
+  // What the file `current` holds.
   struct Current {
     StateMark mark;
     std::uint64_t directory = 0;
-    Id<struct LineageTag> lineage;
+    StateLineage lineage;
   };
   struct Slot {
     std::mutex mutex;
     std::weak_ptr<RocksKv> store;
     std::shared_ptr<Ballast> ballast;  // made once, with the drive there
+    std::set<std::string> travelling;   // directories of exports and imports
+    std::uint64_t exports = 0;          // ever, for their names
   };
 
   Result<void> make_root(std::size_t drive);
@@ -47,6 +54,8 @@ class RocksStateStorage final : public StateStorage {
   Result<void> receive(std::size_t to, std::size_t from, const std::string& scratch, const Current& source);
   // Removes what receive() left when it failed.
   void discard(std::size_t to);
+  // Puts the directory `from` in the place of what the drive holds. The slot's mutex is held.
+  Result<void> take_in(std::size_t drive, const std::string& from, StateLineage lineage, std::uint64_t index);
   Result<void> copy_file(std::size_t from, const std::string& source, std::size_t to, const std::string& target);
   void remove_others(std::size_t drive, const std::string& keep);
   std::string full_path(std::size_t drive, const std::string& path) const { return places_[drive].path + "/" + path; }

@@ -1,5 +1,6 @@
 // StateStorage is where the state machine's store lives: one place per metadata drive, of which one is open and the
-// others hold copies of it. RocksStateStorage is the real one, MemoryStateStorage that of the simulation.
+// others hold copies of it. A state travels to another node as files: a StateExport has those of the open store, a
+// StateImport takes them. RocksStateStorage is the real one, MemoryStateStorage that of the simulation.
 // Thread-safe. Calls block; run them on an executor meant for that.
 #pragma once
 
@@ -7,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/bytes.h"
+#include "common/ids.h"
 #include "metadata/kv_store.h"
 
 namespace gabion::metadata {
@@ -19,6 +22,40 @@ struct StateMark {
 
 // What there is space for: anything, only commands that lead to more of it, or nothing.
 enum class Room { ample, reserve, none };
+
+// Files of two states with the same lineage and name hold the same.
+using StateLineage = Id<struct StateLineageTag>;
+
+struct StateFile {
+  std::string name;
+  std::uint64_t size = 0;
+  friend bool operator==(const StateFile&, const StateFile&) = default;
+};
+
+// The open store as it was at one moment. Holds on to its files until it is destroyed; the storage must outlive it.
+class StateExport {
+ public:
+  virtual ~StateExport() = default;
+  virtual StateLineage lineage() const = 0;
+  virtual const std::vector<StateFile>& files() const = 0;
+  // Thread-safe. `length` bytes, which the file must have there.
+  virtual Result<Bytes> read(std::size_t file, std::uint64_t offset, std::size_t length) = 0;
+};
+
+// A state that comes from elsewhere, beside what the drive holds. What is not committed goes with this object. One call at a
+// time; the storage must outlive it.
+class StateImport {
+ public:
+  virtual ~StateImport() = default;
+  // The files to come; called again when the source has to begin anew. True for those that are here already.
+  virtual Result<std::vector<bool>> begin(StateLineage lineage, std::vector<StateFile> files) = 0;
+  virtual Result<void> write(std::size_t file, std::uint64_t offset, Bytes bytes) = 0;
+  // The file is whole: makes it durable.
+  virtual Result<void> finish(std::size_t file) = 0;
+  // All files are finished: they replace what the drive holds, as a copy that holds all commands up to `index`. A power cut
+  // leaves the old or the new. conflict while the store of the drive is open.
+  virtual Result<void> commit(std::uint64_t index) = 0;
+};
 
 class StateStorage {
  public:
@@ -33,6 +70,9 @@ class StateStorage {
   // Makes each of `to` hold a copy of the open store of `from`, which holds all commands up to `index`. A power cut leaves the
   // old or the new copy.
   virtual std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) = 0;
+  // The open store of this drive, flushed. At most one import to a drive at a time.
+  virtual Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) = 0;
+  virtual Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) = 0;
   // Of the open store of this drive.
   virtual Room room(std::size_t) { return Room::ample; }
   // Makes the drive hold nothing.
