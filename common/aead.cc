@@ -118,14 +118,30 @@ Result<void> Aead::open(const Nonce& nonce, ByteView aad, ByteView sealed, Mutab
   return {};
 }
 
-std::string wrap_key(const SecretKey& by, const SecretKey& key, std::string_view purpose, Rng& rng) {
+std::string wrap(const SecretKey& by, ByteView secret, std::string_view purpose, Rng& rng) {
   Nonce nonce;
   rng.fill(nonce);
-  std::string out(kNonceBytes + kKeyBytes + kTagBytes, '\0');
+  std::string out(kNonceBytes + secret.size() + kTagBytes, '\0');
   std::memcpy(out.data(), nonce.data(), kNonceBytes);
   Aead aead(by);
-  aead.seal(nonce, as_bytes(purpose), key.view(), std::as_writable_bytes(std::span(out)).subspan(kNonceBytes));
+  aead.seal(nonce, as_bytes(purpose), secret, std::as_writable_bytes(std::span(out)).subspan(kNonceBytes));
   return out;
+}
+
+Result<std::string> unwrap(const SecretKey& by, std::string_view wrapped, std::string_view purpose) {
+  if (wrapped.size() < kNonceBytes + kTagBytes) return Error(Errc::denied, "a wrapped secret is shorter than its tag");
+  Nonce nonce;
+  std::memcpy(nonce.data(), wrapped.data(), kNonceBytes);
+  std::string plain(wrapped.size() - kNonceBytes - kTagBytes, '\0');
+  Aead aead(by);
+  if (!aead.open(nonce, as_bytes(purpose), as_bytes(wrapped.substr(kNonceBytes)), std::as_writable_bytes(std::span(plain)))) {
+    return Error(Errc::denied, "a secret could not be unwrapped: it was wrapped by another key, or destroyed");
+  }
+  return plain;
+}
+
+std::string wrap_key(const SecretKey& by, const SecretKey& key, std::string_view purpose, Rng& rng) {
+  return wrap(by, key.view(), purpose, rng);
 }
 
 Result<SecretKey> unwrap_key(const SecretKey& by, std::string_view wrapped, std::string_view purpose) {

@@ -60,7 +60,12 @@ class Aead {
   std::unique_ptr<Contexts> contexts_;
 };
 
-// A key encrypted by another: nonce, ciphertext, tag (60 bytes). `purpose` binds it to its use.
+// A short secret encrypted by a key: nonce, ciphertext, tag. `purpose` binds it to its use.
+std::string wrap(const SecretKey& by, ByteView secret, std::string_view purpose, Rng& rng);
+// denied when `wrapped` was not made by wrap() with the same key and purpose.
+Result<std::string> unwrap(const SecretKey& by, std::string_view wrapped, std::string_view purpose);
+
+// The same for a key (60 bytes).
 std::string wrap_key(const SecretKey& by, const SecretKey& key, std::string_view purpose, Rng& rng);
 // denied when `wrapped` was not made by wrap_key with the same key and purpose.
 Result<SecretKey> unwrap_key(const SecretKey& by, std::string_view wrapped, std::string_view purpose);

@@ -270,9 +270,7 @@ object job_json(const JobView& job) {
   out["failedBlocks"] = job.failed_blocks;
   out["bytesPerSecond"] = job.bytes_per_second;
   const bool done = job.state == JobState::done;
-  // The blocks counted at the start may be fewer than there are by now; only a job that is done says so.
-  const double part = job.blocks_total == 0 ? 0 : static_cast<double>(job.blocks_done) / static_cast<double>(job.blocks_total);
-  out["fraction"] = done ? 1.0 : std::min(part, 0.999);
+  out["fraction"] = done ? 1.0 : job.fraction;
   if (job.seconds_left && !done) out["secondsLeft"] = *job.seconds_left;
   array& workers = out["workers"].emplace_array();
   for (const WorkerView& worker : job.workers) {

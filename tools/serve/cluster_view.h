@@ -54,6 +54,7 @@ struct JobView {
   std::string reason;
   WallMicros started = 0, finished = 0;
   std::vector<WorkerView> workers;
+  double fraction = 0;  // done, of 1
   // All that its workers have reported so far.
   std::uint64_t blocks_done = 0, blocks_total = 0;
   std::uint64_t bytes_moved = 0;

@@ -15,6 +15,7 @@
 #include "gateway/http/server.h"
 #include "gateway/s3/auth/md5_lanes.h"
 #include "gateway/s3/s3_handler.h"
+#include "tools/serve/addresses.h"
 #include "tools/serve/admin_handler.h"
 #include "tools/serve/process_metrics.h"
 #include "tools/serve/storage.h"
@@ -42,17 +43,6 @@ class RootCredentials final : public gateway::s3::CredentialSource {
  private:
   const gateway::s3::Credential root_;
 };
-
-Result<net::ListenAddress> parse_address(std::string_view text) {
-  const auto colon = text.rfind(':');
-  const auto port = colon == std::string_view::npos ? std::nullopt : parse_u64(text.substr(colon + 1));
-  if (!port || *port > 65535) {
-    return Error(Errc::invalid, fmt::format("'{}' is not ADDRESS:PORT, as in 0.0.0.0:9000 or [::]:9000", text));
-  }
-  std::string_view host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return net::ListenAddress{.host = host.empty() ? "0.0.0.0" : std::string(host), .port = static_cast<std::uint16_t>(*port)};
-}
 
 // The S3 port, the admin port and the threads that serve them.
 class Front {
@@ -120,13 +110,13 @@ gateway::http::ServerOptions Front::server_options(const std::string&) const {
 
 Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
   gateway::http::ServerOptions options = server_options(config_.listen);
-  TRY(options.address, parse_address(config_.listen));
+  TRY(options.address, listen_address(config_.listen));
   options.tls = std::move(tls);
   s3_server_ = std::make_unique<gateway::http::HttpServer>(executors(), clock_, rng_, *s3_, options, http_metrics_);
   TRY(port_, s3_server_->start());
 
   gateway::http::ServerOptions admin_options = server_options(config_.admin_listen);
-  TRY(admin_options.address, parse_address(config_.admin_listen));
+  TRY(admin_options.address, listen_address(config_.admin_listen));
   admin_server_ = std::make_unique<gateway::http::HttpServer>(executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
   auto started = admin_server_->start();
   if (!started) {

@@ -1,0 +1,222 @@
+#include "tools/serve/cluster_control.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/pki/certificate.h"
+#include "common/pki/join_token.h"
+#include "metadata/cluster/jobs.h"
+#include "tools/serve/view_of_state.h"
+
+namespace gabion::serve {
+namespace {
+
+namespace cluster = metadata::cluster;
+using metadata::ClusterState;
+
+constexpr int kEditsMax = 20;  // others that may be faster, one after the other
+
+RaftRole role_of(metadata::raft::MemberRole role) {
+  switch (role) {
+    case metadata::raft::MemberRole::standby: return RaftRole::standby;
+    case metadata::raft::MemberRole::spare: return RaftRole::spare;
+    default: return RaftRole::voter;
+  }
+}
+
+void drop_expired(ClusterState& state, WallMicros now) {
+  for (int i = state.tokens_size(); i-- > 0;) {
+    if (state.tokens(i).expires_us() <= now) state.mutable_tokens()->DeleteSubrange(i, 1);
+  }
+}
+
+}  // namespace
+
+// --- Looking ---
+
+task<Result<ClusterView>> NodeClusterControl::view(Context ctx) {
+  CO_TRY(const auto state, co_await options_.metadata->cluster_state(ctx));
+  CO_TRY(const auto statistics, co_await options_.metadata->statistics(ctx));
+  co_return view_of_state(state, options_.reports(), statistics, leader(), options_.clock->wall());
+}
+
+task<Result<std::vector<RaftGroupView>>> NodeClusterControl::raft(Context) {
+  std::vector<RaftGroupView> out;
+  for (const metadata::raft::RaftGroup* group : options_.groups()) {
+    const auto status = group->status();
+    RaftGroupView view;
+    view.group = status.group;
+    view.leader = status.leader;
+    view.term = status.term;
+    view.last_index = status.last_index;
+    view.committed = status.committed;
+    view.applied = status.applied;
+    for (std::size_t i = 0; i < status.members.size(); ++i) {
+      RaftMemberView member;
+      member.node = status.members[i].node;
+      member.role = role_of(status.members[i].role);
+      if (i < status.matched.size()) member.matched = status.matched[i];
+      view.members.push_back(member);
+    }
+    out.push_back(std::move(view));
+  }
+  co_return out;
+}
+
+// --- Changing the state ---
+
+task<Result<bool>> NodeClusterControl::commit(Context ctx, ClusterState state, std::uint64_t version) {
+  metadata::Command command;
+  auto* set = command.mutable_set_cluster_state();
+  *set->mutable_state() = std::move(state);
+  set->set_expected_version(version);
+  CO_TRY(const metadata::CommandResult result, co_await options_.metadata->commit(ctx, std::move(command)));
+  if (result.outcome() == metadata::STALE) co_return false;
+  if (result.outcome() != metadata::APPLIED) co_return Error(Errc::internal, "the cluster's state was refused");
+  co_return true;
+}
+
+task<Result<ClusterState>> NodeClusterControl::edit(Context ctx, Edit edit) {
+  for (int i = 0; i < kEditsMax; ++i) {
+    CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
+    CO_CHECK(edit(current.state));
+    CO_TRY(const bool done, co_await commit(ctx, current.state, current.version));
+    if (done) co_return std::move(current.state);
+  }
+  co_return Error(Errc::conflict, "the cluster is being changed by others all the time; try again");
+}
+
+task<Result<void>> NodeClusterControl::init(Context ctx, std::string listen) {
+  co_return co_await options_.init(ctx, std::move(listen));
+}
+
+task<Result<JoinGrant>> NodeClusterControl::grant_join(Context ctx, Duration valid) {
+  CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
+  if (current.state.authority_certificate().empty()) {
+    co_return Error(Errc::denied, "this node is alone and lets nobody join; make it a cluster first: gabion admin cluster init");
+  }
+  CO_TRY(const std::string fingerprint, pki::fingerprint(current.state.authority_certificate()));
+  const pki::JoinToken token = pki::make_join_token(fingerprint, *options_.rng);
+  JoinGrant grant;
+  grant.token = pki::to_text(token);
+  const WallMicros now = options_.clock->wall();
+  grant.expires = now + static_cast<WallMicros>(valid / std::chrono::microseconds(1));
+  const auto add_token = [&](ClusterState& state) -> Result<void> {
+    drop_expired(state, now);
+    auto* kept = state.add_tokens();
+    kept->set_sha256(pki::digest_of_secret(token.secret));
+    kept->set_expires_us(grant.expires);
+    return {};
+  };
+  CO_TRY(const ClusterState state, co_await edit(ctx, add_token));
+  const metadata::NodeInfo* node = cluster::find_node(state, self());
+  grant.address = node == nullptr ? "" : node->address();
+  co_return grant;
+}
+
+// --- The layout ---
+
+PlanFacts NodeClusterControl::facts(const ClusterState& state, std::uint64_t version) const {
+  PlanFacts out;
+  out.version = version;
+  out.bytes_per_second = options_.bytes_per_second;
+  out.facts.now_us = options_.clock->wall();
+  for (const NodeReport& report : options_.reports()) {
+    for (const DriveReport& drive : report.drives) {
+      out.facts.stored_bytes += drive.used;
+      out.capacities.emplace_back(drive.id, drive.capacity);
+    }
+    const metadata::NodeInfo* node = cluster::find_node(state, report.node);
+    if (report.up && node != nullptr && node->chunkserver() && !node->out()) out.facts.workers.push_back(report.node);
+  }
+  return out;
+}
+
+task<Result<PlannedChange>> NodeClusterControl::planned(metadata::Metadata::VersionedClusterState current, Change change,
+                                                        Drive drive) {
+  std::optional<metadata::DriveInfo> fresh;
+  if (change.kind == ChangeKind::replace_drive) {
+    CO_TRY(const DriveId id, find_drive_named(current.state, change.drive));
+    const metadata::DriveInfo* replaced = cluster::find_drive(current.state, id);
+    if (replaced != nullptr && NodeId{replaced->node()} != self()) {
+      co_return Error(Errc::invalid, fmt::format("{} is a drive of {}: ask its admin port", change.drive,
+                                                 to_string(NodeId{replaced->node()})));
+    }
+  }
+  if (change.kind == ChangeKind::add_drive || change.kind == ChangeKind::replace_drive) {
+    const auto& look = drive == Drive::open ? options_.open_drive : options_.examine_drive;
+    CO_TRY(fresh, co_await look(change.path));
+  }
+  const PlanFacts known = facts(current.state, current.version);
+  co_return plan_change(current.state, change, std::move(fresh), known);
+}
+
+task<Result<Plan>> NodeClusterControl::plan(Context ctx, Change change) {
+  CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
+  CO_TRY(PlannedChange planned_change, co_await planned(std::move(current), std::move(change), Drive::examine));
+  co_return std::move(planned_change.plan);
+}
+
+task<Result<Applied>> NodeClusterControl::apply(Context ctx, Change change, std::string plan_id) {
+  const Error stale(Errc::conflict, "the plan is stale: the cluster has changed since; look at the change again");
+  CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
+  const std::uint64_t version = current.version, jobs = current.state.last_job();
+  CO_TRY(const PlannedChange looked, co_await planned(current, change, Drive::examine));
+  if (looked.plan.id != plan_id) co_return stale;
+  CO_TRY(PlannedChange opened, co_await planned(std::move(current), std::move(change), Drive::open));
+  Applied applied;
+  applied.version = version + 1;
+  if (opened.state.last_job() != jobs) applied.job = opened.state.last_job();
+  CO_TRY(const bool done, co_await commit(ctx, std::move(opened.state), version));
+  if (!done) co_return stale;
+  co_return applied;
+}
+
+// --- Jobs and groups ---
+
+task<Result<std::uint64_t>> NodeClusterControl::start_scrub(Context ctx) {
+  std::uint64_t job = 0;
+  const auto start = [&](ClusterState& state) -> Result<void> {
+    for (const metadata::Job& other : state.jobs()) {
+      if (other.kind() != metadata::JOB_SCRUB || !cluster::active(other)) continue;
+      return Error(Errc::conflict, fmt::format("J-{} is scrubbing already; watch it with: gabion admin job watch J-{}", other.id(),
+                                               other.id()));
+    }
+    job = cluster::start_job(state, metadata::JOB_SCRUB, "asked for", facts(state, 0).facts);
+    return {};
+  };
+  CO_CHECK(co_await edit(ctx, start));
+  co_return job;
+}
+
+task<Result<void>> NodeClusterControl::act_on_job(Context ctx, std::uint64_t job, JobAction action) {
+  const WallMicros now = options_.clock->wall();
+  const auto act = [job, action, now](ClusterState& state) {
+    switch (action) {
+      case JobAction::pause: return cluster::pause_job(state, job);
+      case JobAction::resume: return cluster::resume_job(state, job);
+      case JobAction::cancel: return cluster::cancel_job(state, job, now);
+    }
+    return Result<void>(Error(Errc::internal, "no such action"));
+  };
+  CO_CHECK(co_await edit(ctx, act));
+  co_return Result<void>();
+}
+
+task<Result<void>> NodeClusterControl::transfer(Context ctx, std::uint32_t group, NodeId to) {
+  for (metadata::raft::RaftGroup* candidate : options_.groups()) {
+    const auto status = candidate->status();
+    if (status.group != group) continue;
+    const auto member = std::find_if(status.members.begin(), status.members.end(),
+                                     [&](const metadata::raft::Member& m) { return m.node == to; });
+    if (member == status.members.end() || member->role != metadata::raft::MemberRole::voter) {
+      co_return Error(Errc::denied, fmt::format("{} is no voting member of group {}; see: gabion admin raft status",
+                                                gabion::to_string(to), group));
+    }
+    co_return co_await candidate->transfer(ctx, to);
+  }
+  co_return Error(Errc::not_found, fmt::format("there is no group {}", group));
+}
+
+}  // namespace gabion::serve

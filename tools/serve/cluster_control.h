@@ -1,0 +1,63 @@
+// ClusterControl over this node's metadata: reads the cluster's state, computes the next one and commits it against the version
+// that it was computed from, so that of two operators one is told to look again.
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "common/rng.h"
+#include "metadata/metadata.h"
+#include "metadata/raft/raft.h"
+#include "tools/serve/admin_api.h"
+#include "tools/serve/layout_change.h"
+#include "tools/serve/node_report.h"
+
+namespace gabion::serve {
+
+// What the node gives. Everything is thread-safe and outlives the control.
+struct ClusterControlOptions {
+  std::function<NodeId()> self;
+  std::function<NodeId()> leader;
+  std::function<std::vector<NodeReport>()> reports;           // what this node has heard while it led
+  std::function<std::vector<metadata::raft::RaftGroup*>()> groups;
+  std::function<task<Result<void>>(Context, std::string)> init;
+  // Makes an empty directory of this node a drive and opens it; one that was made and is not in the cluster is as good.
+  std::function<task<Result<metadata::DriveInfo>>(std::string)> open_drive;
+  // What open_drive() would give, without touching the directory.
+  std::function<task<Result<metadata::DriveInfo>>(std::string)> examine_drive;
+  metadata::Metadata* metadata = nullptr;
+  Clock* clock = nullptr;
+  Rng* rng = nullptr;
+  std::uint64_t bytes_per_second = 0;  // that one node moves
+};
+
+class NodeClusterControl final : public ClusterControl {
+ public:
+  explicit NodeClusterControl(ClusterControlOptions options) : options_(std::move(options)) {}
+
+  NodeId self() const override { return options_.self(); }
+  NodeId leader() const override { return options_.leader(); }
+  task<Result<ClusterView>> view(Context ctx) override;
+  task<Result<std::vector<RaftGroupView>>> raft(Context ctx) override;
+  task<Result<void>> init(Context ctx, std::string listen) override;
+  task<Result<JoinGrant>> grant_join(Context ctx, Duration valid) override;
+  task<Result<Plan>> plan(Context ctx, Change change) override;
+  task<Result<Applied>> apply(Context ctx, Change change, std::string plan_id) override;
+  task<Result<std::uint64_t>> start_scrub(Context ctx) override;
+  task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) override;
+  task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) override;
+
+ private:
+  using Edit = std::function<Result<void>(metadata::ClusterState&)>;
+  // Reads, edits and commits, again when somebody else was faster.
+  task<Result<metadata::ClusterState>> edit(Context ctx, Edit edit);
+  task<Result<bool>> commit(Context ctx, metadata::ClusterState state, std::uint64_t version);  // false: another was faster
+  PlanFacts facts(const metadata::ClusterState& state, std::uint64_t version) const;
+  // The change against this state, with the drive that it brings, which is only looked at or made as well.
+  enum class Drive { examine, open };
+  task<Result<PlannedChange>> planned(metadata::Metadata::VersionedClusterState current, Change change, Drive drive);
+
+  const ClusterControlOptions options_;
+};
+
+}  // namespace gabion::serve

@@ -1,0 +1,139 @@
+#include "tools/serve/joining.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/log.h"
+#include "common/pki/join_token.h"
+#include "common/rpc/client.h"
+#include "metadata/cluster/layout.h"
+#include "tools/serve/addresses.h"
+
+namespace gabion::serve {
+namespace {
+
+constexpr std::string_view kAuthorityPurpose = "gabion cluster authority";
+constexpr int kCommitAttempts = 8;
+constexpr Duration kJoinTime = std::chrono::seconds(20);
+
+Error refused() { return {Errc::denied, "the token is not valid: it was used already, has expired, or is of another cluster"}; }
+
+// Takes the token out of the state; false when it is not in it any more.
+bool take_token(metadata::ClusterState& state, std::string_view secret, WallMicros now) {
+  const std::string digest = pki::digest_of_secret(secret);
+  auto& tokens = *state.mutable_tokens();
+  const auto it = std::find_if(tokens.begin(), tokens.end(), [&](const metadata::JoinToken& token) {
+    return token.sha256() == digest && token.expires_us() > now;
+  });
+  if (it == tokens.end()) return false;
+  tokens.erase(it);
+  return true;
+}
+
+// For people: 0.0.0.0 is nowhere they could connect to.
+std::string reachable(const std::string& listen, const std::string& advertised) {
+  const auto address = listen_address(listen);
+  if (!address || (address->host != "0.0.0.0" && address->host != "::")) return listen;
+  const auto known = peer_address(NodeId{}, advertised);
+  return known ? fmt::format("{}:{}", known->host, address->port) : listen;
+}
+
+bool has_role(const Config& config, std::string_view role) {
+  return std::find(config.cluster_roles.begin(), config.cluster_roles.end(), role) != config.cluster_roles.end();
+}
+
+}  // namespace
+
+void set_authority(metadata::ClusterState& state, const pki::Authority& authority, const SecretKey& master, Rng& rng) {
+  state.set_authority_certificate(authority.certificate());
+  state.set_authority_key(wrap(master, as_bytes(authority.key()), kAuthorityPurpose, rng));
+}
+
+Result<pki::Authority> open_authority(const metadata::ClusterState& state, const SecretKey& master) {
+  if (state.authority_certificate().empty()) {
+    return Error(Errc::not_found, "this node is alone: `gabion admin cluster init` lets others join it");
+  }
+  TRY(const std::string key, unwrap(master, state.authority_key(), kAuthorityPurpose));
+  return pki::Authority::load(state.authority_certificate(), key);
+}
+
+metadata::NodeInfo describe_node(const Config& config) {
+  metadata::NodeInfo node;
+  node.set_address(config.cluster_advertise.empty() ? config.cluster_listen : config.cluster_advertise);
+  for (const std::string& level : config.cluster_domain) node.add_domain(level);
+  node.set_metadata(has_role(config, "metadata"));
+  node.set_gateway(has_role(config, "gateway"));
+  node.set_chunkserver(has_role(config, "chunkserver"));
+  const char* scheme = config.tls_certificate.empty() ? "http" : "https";
+  if (node.gateway()) node.set_s3_endpoint(fmt::format("{}://{}", scheme, reachable(config.listen, node.address())));
+  node.set_admin_endpoint(reachable(config.admin_listen, node.address()));
+  return node;
+}
+
+task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
+  CO_TRY(const pki::JoinToken token, pki::parse_join_token(config.cluster_token));
+  Joined joined;
+  joined.key = pki::make_key();
+  JoinRequest request;
+  request.set_token(token.secret);
+  CO_TRY(*request.mutable_signing_request(), pki::make_request(joined.key));
+  *request.mutable_node() = describe_node(config);
+  Error last(Errc::unavailable, "cluster.join names no node");
+  for (const std::string& at : config.cluster_join) {
+    CO_TRY(const rpc::PeerAddress address, peer_address(NodeId{}, at));
+    Context ctx;
+    ctx.deadline = clock.now() + kJoinTime;
+    auto reply = co_await rpc::ask_to_join(ctx, address, token.authority, request.SerializeAsString(), clock);
+    if (!reply) {
+      last = Error(reply.error().code, fmt::format("{} did not let this node join: {}", at, reply.error().message));
+      continue;
+    }
+    if (!joined.reply.ParseFromString(reply->header)) co_return Error(Errc::corrupt, at + " gave an answer that cannot be decoded");
+    co_return joined;
+  }
+  co_return last;
+}
+
+task<Result<rpc::Reply>> JoinService::handle(Context ctx, rpc::Peer, rpc::Method, std::string header, Bytes) {
+  JoinRequest request;
+  if (!request.ParseFromString(header)) co_return Error(Errc::invalid, "a request to join cannot be decoded");
+  CO_TRY(const JoinReply reply, co_await admit(ctx, std::move(request)));
+  co_return rpc::Reply{reply.SerializeAsString(), Bytes()};
+}
+
+task<Result<JoinReply>> JoinService::admit(Context ctx, JoinRequest request) {
+  for (int attempt = 0; attempt < kCommitAttempts; ++attempt) {
+    CO_TRY(auto current, co_await metadata_.cluster_state(ctx));
+    if (!take_token(current.state, request.token(), clock_.wall())) co_return refused();
+    CO_TRY(const pki::Authority authority, open_authority(current.state, secrets_.master_key));
+    metadata::cluster::Facts facts;
+    facts.now_us = clock_.wall();
+    const NodeId number{current.state.last_node() + 1};
+    request.mutable_node()->set_id(static_cast<std::uint32_t>(number));
+    CO_TRY(auto change, metadata::cluster::add_node(std::move(current.state), request.node(), {}, facts));
+    // Before the token is used up: a request that cannot be signed must not cost it.
+    CO_TRY(const std::string certificate, authority.issue(request.signing_request(), number, clock_, rng_));
+    metadata::Command command;
+    *command.mutable_set_cluster_state()->mutable_state() = change.state;
+    command.mutable_set_cluster_state()->set_expected_version(current.version);
+    CO_TRY(const auto result, co_await metadata_.commit(ctx, std::move(command)));
+    if (result.outcome() == metadata::STALE) continue;
+    CO_TRY(auto committed, co_await metadata_.cluster_state(ctx));
+    LOG(info, "cluster", "a node has joined", field("node", to_string(number)), field("address", request.node().address()));
+    JoinReply reply;
+    reply.set_node(static_cast<std::uint32_t>(number));
+    reply.set_certificate(certificate);
+    reply.set_authority(authority.certificate());
+    reply.set_access_key(secrets_.access_key);
+    reply.set_secret_key(secrets_.secret_key);
+    const ByteView master = secrets_.master_key.view();
+    reply.set_master_key(std::string(reinterpret_cast<const char*>(master.data()), master.size()));
+    *reply.mutable_state() = std::move(committed.state);
+    reply.set_version(committed.version);
+    co_return reply;
+  }
+  co_return Error(Errc::conflict, "the cluster changes too fast to join it now; try again");
+}
+
+}  // namespace gabion::serve

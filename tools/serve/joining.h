@@ -1,0 +1,51 @@
+// Joining a cluster. The new node asks any node of it, on a connection without a certificate, with a one-time token: the token
+// proves the node to the cluster, and the cluster's authority to the node. It gets its number, a certificate, the root
+// credentials, the master key and the cluster's state. Its drives are made known later, when they are formatted.
+#pragma once
+
+#include <string>
+
+#include "common/aead.h"
+#include "common/pki/authority.h"
+#include "common/rpc/rpc.h"
+#include "metadata/metadata.h"
+#include "tools/serve/config.h"
+#include "tools/serve/secrets.h"
+#include "tools/serve/serve.pb.h"
+
+namespace gabion::serve {
+
+// The authority's key as the cluster's state keeps it.
+void set_authority(metadata::ClusterState& state, const pki::Authority& authority, const SecretKey& master, Rng& rng);
+// not_found: the node is alone and has none. denied: sealed by another master key.
+Result<pki::Authority> open_authority(const metadata::ClusterState& state, const SecretKey& master);
+
+// What the configuration says of this node, for the cluster's state: everything but its number.
+metadata::NodeInfo describe_node(const Config& config);
+
+struct Joined {
+  Joined() = default;
+  std::string key;  // of the node, PEM; it never left
+  JoinReply reply;
+};
+// Asks the nodes of cluster.join one after the other. Errors say what an operator can do.
+task<Result<Joined>> join_cluster(const Config& config, Clock& clock);
+
+// Answers those who want to join. Thread-safe. Everything outlives it.
+class JoinService final : public rpc::Handler {
+ public:
+  JoinService(metadata::Metadata& metadata, const Secrets& secrets, Clock& clock, Rng& rng)
+      : metadata_(metadata), secrets_(secrets), clock_(clock), rng_(rng) {}
+  task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override;
+
+ private:
+  // denied, in one text for every reason, so that guessing teaches nothing.
+  task<Result<JoinReply>> admit(Context ctx, JoinRequest request);
+
+  metadata::Metadata& metadata_;
+  const Secrets& secrets_;
+  Clock& clock_;
+  Rng& rng_;
+};
+
+}  // namespace gabion::serve

@@ -1,0 +1,31 @@
+// What the leader has heard of a node, beside what the cluster's state says of it. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "common/ids.h"
+
+namespace gabion::serve {
+
+struct DriveReport {
+  DriveId id;
+  bool up = false;
+  std::uint64_t capacity = 0, used = 0, available = 0, shards = 0;
+};
+
+struct JobReport {
+  std::uint64_t job = 0;
+  std::uint64_t blocks_done = 0, blocks_total = 0, bytes_moved = 0, failed_blocks = 0, bytes_per_second = 0;
+};
+
+struct NodeReport {
+  NodeId node{};
+  bool up = false;
+  std::uint64_t down_seconds = 0;
+  std::vector<DriveReport> drives;
+  std::vector<JobReport> jobs;
+};
+
+}  // namespace gabion::serve
