@@ -43,6 +43,7 @@ class Applier {
 struct GroupMetrics {
   Counter commands;
   Counter rounds;
+  Counter checkpoints;
   Histogram round_seconds;
 };
 

@@ -52,6 +52,7 @@ class MirroredLog {
   task<Result<void>> append(const std::vector<std::string>& commands);
   // Whether each working replica has the space for another segment; takes it where it can.
   task<bool> hold_spare();
+  bool has_spare() const { return spare_; }
   // The last look found none.
   bool tight() const { return tight_; }
   // The entries from `from` on, as far as the segment that holds it goes; never empty unless `from` is past the end.

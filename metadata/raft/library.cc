@@ -14,11 +14,11 @@ constexpr unsigned kEntriesInFlight = 64;
 constexpr unsigned kCatchUpRoundMs = 60'000;
 
 struct Proposal {
-  raft_apply request{};
+  struct raft_apply request{};
   Library::Host* host = nullptr;
 };
 struct Barrier {
-  raft_barrier request{};
+  struct raft_barrier request{};
   Library::Done done;
 };
 struct Change {
@@ -26,7 +26,7 @@ struct Change {
   Library::Done done;
 };
 struct Transfer {
-  raft_transfer request{};
+  struct raft_transfer request{};
   Library::Done done;
 };
 
@@ -149,7 +149,7 @@ Result<std::uint64_t> Library::propose(std::string_view data) {
   buffer.len = data.size();
   buffer.base = raft_malloc(data.size());
   std::memcpy(buffer.base, data.data(), data.size());
-  const int failed = raft_apply(&impl_->raft, &proposal->request, &buffer, 1, [](raft_apply* request, int status, void*) {
+  const int failed = raft_apply(&impl_->raft, &proposal->request, &buffer, 1, [](struct raft_apply* request, int status, void*) {
     const std::unique_ptr<Proposal> done(reinterpret_cast<Proposal*>(request));
     done->host->proposed(request->index, status == 0);
   });
@@ -166,7 +166,7 @@ Result<void> Library::barrier(Done done) {
   auto barrier = std::make_unique<Barrier>();
   barrier->done = std::move(done);
   const int failed = raft_barrier(&impl_->raft, &barrier->request,
-                                  [](raft_barrier* request, int status) { complete<Barrier>(request, status); });
+                                  [](struct raft_barrier* request, int status) { complete<Barrier>(request, status); });
   if (failed != 0) return library_error(failed);
   (void)barrier.release();
   impl_->settle();
@@ -214,7 +214,7 @@ Result<void> Library::transfer(NodeId to, Done done) {
   auto transfer = std::make_unique<Transfer>();
   transfer->done = std::move(done);
   const int failed = raft_transfer(&impl_->raft, &transfer->request, to_library(to),
-                                   [](raft_transfer* request) { complete<Transfer>(request, 0); });
+                                   [](struct raft_transfer* request) { complete<Transfer>(request, 0); });
   if (failed != 0) return library_error(failed);
   (void)transfer.release();
   impl_->settle();

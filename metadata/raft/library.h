@@ -11,6 +11,7 @@
 // One thread. The host's functions are called from within the calls below and must not call back.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -24,8 +25,10 @@ struct Recovered {
   Recovered() = default;
   HardState hard;
   std::optional<Snapshot> snapshot;
-  std::uint64_t first = 1;      // index of the first entry
-  std::vector<Entry> entries;
+  std::uint64_t first = 1;  // index of the first entry
+  std::deque<Entry> entries;
+  // Only the entries from `new_first` on are left, `size` at most.
+  void follow(std::uint64_t new_first, std::size_t size);
   bool empty() const { return hard == HardState() && !snapshot && entries.empty(); }
 };
 
@@ -96,8 +99,9 @@ class Library {
   bool members_settled() const;  // no change of them is under way
   std::uint64_t matched(NodeId node) const;  // at the leader
 
+  struct Impl;  // library_impl.h
+
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -50,11 +50,10 @@ struct Library::Impl {
   NodeId install_from{};
 
   void set_callbacks();  // of io and fsm
-  int load(raft_term* term, raft_id* vote, raft_snapshot** out, raft_index* start, raft_entry** entries, std::size_t* count);
+  int load(raft_term* term, raft_id* vote, raft_snapshot** out, raft_index* start, raft_entry** entries, size_t* count);
   int put_snapshot(raft_io_snapshot_put* request, const raft_snapshot* taken);
   void send(const raft_message* message);
   void send_entries(const raft_message* message);
-  void send_result(const raft_message* message);
   bool expected(NodeId from, const Message& message) const;
   void receive_entries(NodeId from, const Message& message);
   void receive_entries(NodeId from, const Message& message, std::size_t begin, std::size_t end);

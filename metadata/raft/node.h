@@ -12,9 +12,11 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 
 #include "metadata/log.h"
 #include "metadata/raft/raft.h"
+#include "metadata/turn.h"
 
 namespace gabion::metadata::raft {
 
@@ -60,8 +62,9 @@ class RaftNode {
   // A message of another member. Anything that cannot be one is dropped. Thread-safe.
   void receive(NodeId from, GroupId group, std::string message);
 
-  // Makes the states durable and cuts the log behind them.
+  // Makes the states durable and cuts the log behind them: now, or before long.
   task<Result<void>> checkpoint();
+  void checkpoint_soon();
   // Takes a drive of the log out, as after a failed sync.
   task<void> fail_log_drive(std::size_t drive, std::string why);
   // The log took something it cannot take back or is lost: this node is no member any more until it is opened again.
@@ -75,12 +78,22 @@ class RaftNode {
   explicit RaftNode(RaftNodeOptions options);
   task<void> tick();
   task<void> make_checkpoints();
+  void on_durable();
+  void fail(const Error& error);
 
   RaftNodeOptions options_;
   std::unique_ptr<Journal> journal_;
   std::map<GroupId, std::unique_ptr<NodeGroup>> groups_;
   Gate gate_;
+  Turn checkpoint_turn_;
+  Event checkpoint_due_;
+  std::uint64_t checkpoint_at_ = 0;  // bytes of the log
+  std::uint64_t tight_at_ = 0;       // and when it finds no space for another segment
   bool stopping_ = false;
+  bool stopped_ = false;
+
+  mutable std::mutex mutex_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace gabion::metadata::raft

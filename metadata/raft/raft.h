@@ -64,7 +64,8 @@ class EntryReader {
   virtual task<Result<std::vector<LoggedEntry>>> read(std::uint64_t from) = 0;
 };
 
-// What a group's committed commands are applied to, in order. One call at a time, on the node's executor.
+// What a group's committed commands are applied to, in order. On the node's executor; apply() and install() one at a time, and
+// persist() while commands are applied, but not while a state is installed.
 class ReplicatedState {
  public:
   virtual ~ReplicatedState() = default;
@@ -75,6 +76,8 @@ class ReplicatedState {
   virtual task<Result<std::vector<std::string>>> apply(std::uint64_t index, std::vector<std::string> commands) = 0;
   // Makes everything applied so far durable and gives its index: the log may then be cut behind it.
   virtual task<Result<std::uint64_t>> persist() = 0;
+  // What the place of the state has room for.
+  virtual Room room() { return Room::ample; }
   // Replaces the state by the one of `from`, which holds at least everything up to `index`. Durable and swapped in whole.
   virtual task<Result<void>> install(NodeId from, std::uint64_t index) = 0;
 };
