@@ -30,7 +30,7 @@ enum class Method : std::uint16_t {
   // consensus: one way, may be lost, doubled or reordered
   raft_message = 64, raft_ping = 65, snapshot_open = 66, snapshot_read = 67,
   // the cluster's control
-  heartbeat = 96, join = 97,
+  heartbeat = 96, join = 97, admin = 98,
 };
 
 struct Reply {

@@ -201,12 +201,28 @@ task<Result<object>> transfer(ClusterControl& control, Context ctx, Call call) {
   co_return out;
 }
 
+task<Result<object>> local_drive(ClusterControl& control, Context ctx, Call call) {
+  const auto* path = call.body.if_contains("path");
+  if (path == nullptr || !path->is_string()) co_return Error(Errc::invalid, "\"path\" must be a directory");
+  const auto* make = call.body.if_contains("make");
+  const bool made = make != nullptr && make->is_bool() && make->get_bool();
+  CO_TRY(const LocalDriveView drive,
+         co_await control.local_drive(ctx, std::string(path->get_string()),
+                                      made ? ClusterControl::Drive::make : ClusterControl::Drive::look));
+  object out = document("LocalDrive");
+  out["id"] = drive.id.to_hex();
+  out["path"] = drive.path;
+  out["weight"] = drive.weight;
+  co_return out;
+}
+
 // --- Which request is which operation ---
 
 struct Route {
   std::string_view method;
   std::string_view path;  // after the prefix; '*' stands for one part
   task<Result<object>> (*run)(ClusterControl&, Context, Call);
+  bool between_nodes = false;
 };
 
 constexpr std::array kRoutes = {
@@ -219,7 +235,7 @@ constexpr std::array kRoutes = {
     Route{"POST", "jobs/*/cancel", cancel_job}, Route{"GET", "scrub", scrub},
     Route{"POST", "scrub", start_scrub},      Route{"POST", "plans", plan},
     Route{"POST", "changes", apply},          Route{"GET", "raft", raft},
-    Route{"POST", "raft/transfer", transfer},
+    Route{"POST", "raft/transfer", transfer}, Route{"POST", "self/drives", local_drive, true},
 };
 
 // The part that '*' stands for, or an empty text; nullopt when the path is another.
@@ -263,14 +279,6 @@ Result<Routed> route(const AdminRequest& request) {
   return unknown;
 }
 
-// Who has to answer: a drive is added by the node that it is in, everything else is the leader's.
-NodeId answerer(const ClusterControl& control, const Call& call) {
-  if (const auto change = change_in(call.body)) {
-    if (change->kind == ChangeKind::add_drive) return change->node;
-  }
-  return control.leader();
-}
-
 struct Named {
   std::string_view code;
   int status;
@@ -309,12 +317,13 @@ AdminAnswer admin_error(const Error& error) {
 task<AdminAnswer> AdminApi::answer(Context ctx, AdminRequest request) {
   auto routed = route(request);
   if (!routed) co_return admin_error(routed.error());
-  const NodeId node = answerer(control_, routed->call);
+  if (routed->route->between_nodes) co_return admin_error(Error(Errc::not_found, fmt::format("there is no {}", request.path)));
+  const NodeId node = control_.leader();
   if (node == control_.self()) co_return co_await answer_here(ctx, std::move(request));
   if (node == NodeId{}) {
     co_return admin_error(Error(Errc::unavailable, "the cluster has no leader: a majority of the metadata members must be up"));
   }
-  auto answered = co_await forward_(ctx, node, std::move(request));
+  auto answered = co_await ask_(ctx, node, std::move(request));
   if (!answered) co_return admin_error(answered.error());
   co_return std::move(*answered);
 }

@@ -1,8 +1,7 @@
 // The admin API, /admin/v1/...: JSON for `gabion admin` and whatever else operates a cluster. AdminApi answers requests that
 // are authenticated already (admin_front.h does that); what it tells and does comes from a ClusterControl.
 //
-// Any node answers: a request that another node must decide (the leader for most, the node itself for a new drive) is sent
-// there whole and its answer passed on.
+// Any node answers: a request goes on to the leader as it is, and its answer is passed on.
 #pragma once
 
 #include <functional>
@@ -36,6 +35,11 @@ class ClusterControl {
   virtual task<Result<std::uint64_t>> start_scrub(Context ctx) = 0;  // the job
   virtual task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) = 0;
   virtual task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) = 0;
+
+  // Of this node itself, for the leader: looks whether the directory can become a drive, or makes it one and opens it. One that
+  // was made before and is in no ring yet is as good.
+  enum class Drive { look, make };
+  virtual task<Result<LocalDriveView>> local_drive(Context ctx, std::string path, Drive what) = 0;
 };
 
 struct AdminRequest {
@@ -51,6 +55,9 @@ struct AdminAnswer {
   std::string body;  // JSON
 };
 
+// How another node is asked the same; an error when it cannot be.
+using AskNode = std::function<task<Result<AdminAnswer>>(Context, NodeId, AdminRequest)>;
+
 inline constexpr std::size_t kAdminBodyMax = 64 * 1024;
 
 // An error as every path of the API tells it: {"apiVersion":..., "error":{"code":..., "message":...}}.
@@ -59,17 +66,15 @@ AdminAnswer admin_error(const Error& error);
 // Thread-safe. `control` must outlive it.
 class AdminApi {
  public:
-  // How another node is asked the same; an error when it cannot be.
-  using Forward = std::function<task<Result<AdminAnswer>>(Context, NodeId, AdminRequest)>;
-  AdminApi(ClusterControl& control, Forward forward) : control_(control), forward_(std::move(forward)) {}
+  AdminApi(ClusterControl& control, AskNode ask) : control_(control), ask_(std::move(ask)) {}
 
   task<AdminAnswer> answer(Context ctx, AdminRequest request);
-  // For a request that another node has sent here: it is not sent on.
+  // For a request that another node has sent here: it is not sent on, and may be one that only nodes ask each other.
   task<AdminAnswer> answer_here(Context ctx, AdminRequest request);
 
  private:
   ClusterControl& control_;
-  const Forward forward_;
+  const AskNode ask_;
 };
 
 }  // namespace gabion::serve

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 
 #include "common/pki/certificate.h"
 #include "common/pki/join_token.h"
@@ -29,6 +30,33 @@ void drop_expired(ClusterState& state, WallMicros now) {
   for (int i = state.tokens_size(); i-- > 0;) {
     if (state.tokens(i).expires_us() <= now) state.mutable_tokens()->DeleteSubrange(i, 1);
   }
+}
+
+// The drive in another node's answer, or the error that it gave.
+Result<metadata::DriveInfo> drive_in(const AdminAnswer& answer, NodeId node) {
+  boost::system::error_code code;
+  const auto parsed = boost::json::parse(answer.body, code);
+  const Error malformed(Errc::unavailable, fmt::format("{} gave an answer that is none", gabion::to_string(node)));
+  if (code || !parsed.is_object()) return malformed;
+  const auto& body = parsed.get_object();
+  const auto text = [](const boost::json::object& object, std::string_view name) {
+    const auto* value = object.if_contains(name);
+    return value == nullptr || !value->is_string() ? std::string() : std::string(value->get_string());
+  };
+  if (answer.status >= 300) {
+    const auto* error = body.if_contains("error");
+    if (error == nullptr || !error->is_object()) return malformed;
+    return Error(text(error->get_object(), "code") == "invalid" ? Errc::invalid : Errc::denied,
+                 fmt::format("{}: {}", gabion::to_string(node), text(error->get_object(), "message")));
+  }
+  const auto id = DriveId::from_hex(text(body, "id"));
+  const auto* weight = body.if_contains("weight");
+  if (!id || weight == nullptr || !weight->is_number()) return malformed;
+  metadata::DriveInfo out;
+  out.set_id(std::string(id->raw()));
+  out.set_path(text(body, "path"));
+  out.set_weight(weight->to_number<double>());
+  return out;
 }
 
 }  // namespace
@@ -133,20 +161,43 @@ PlanFacts NodeClusterControl::facts(const ClusterState& state, std::uint64_t ver
   return out;
 }
 
-task<Result<PlannedChange>> NodeClusterControl::planned(metadata::Metadata::VersionedClusterState current, Change change,
-                                                        Drive drive) {
+task<Result<LocalDriveView>> NodeClusterControl::local_drive(Context, std::string path, Drive what) {
+  co_return co_await options_.local_drive(std::move(path), what);
+}
+
+task<Result<metadata::DriveInfo>> NodeClusterControl::drive_of(Context ctx, NodeId node, std::string path, Drive what) {
+  metadata::DriveInfo out;
+  if (node == self()) {
+    CO_TRY(const LocalDriveView drive, co_await local_drive(ctx, std::move(path), what));
+    out.set_id(std::string(drive.id.raw()));
+    out.set_path(drive.path);
+    out.set_weight(drive.weight);
+    co_return out;
+  }
+  boost::json::object body;
+  body["path"] = path;
+  body["make"] = what == Drive::make;
+  AdminRequest request;
+  request.method = "POST";
+  request.path = "/admin/v1/self/drives";
+  request.body = boost::json::serialize(body);
+  CO_TRY(const AdminAnswer answer, co_await options_.ask(ctx, node, std::move(request)));
+  co_return drive_in(answer, node);
+}
+
+task<Result<PlannedChange>> NodeClusterControl::planned(Context ctx, metadata::Metadata::VersionedClusterState current,
+                                                        Change change, Drive what) {
   std::optional<metadata::DriveInfo> fresh;
+  NodeId node = change.node;
   if (change.kind == ChangeKind::replace_drive) {
     CO_TRY(const DriveId id, find_drive_named(current.state, change.drive));
-    const metadata::DriveInfo* replaced = cluster::find_drive(current.state, id);
-    if (replaced != nullptr && NodeId{replaced->node()} != self()) {
-      co_return Error(Errc::invalid, fmt::format("{} is a drive of {}: ask its admin port", change.drive,
-                                                 to_string(NodeId{replaced->node()})));
-    }
+    node = NodeId{cluster::find_drive(current.state, id)->node()};
   }
   if (change.kind == ChangeKind::add_drive || change.kind == ChangeKind::replace_drive) {
-    const auto& look = drive == Drive::open ? options_.open_drive : options_.examine_drive;
-    CO_TRY(fresh, co_await look(change.path));
+    if (cluster::find_node(current.state, node) == nullptr) {
+      co_return Error(Errc::not_found, fmt::format("there is no node {}", gabion::to_string(node)));
+    }
+    CO_TRY(fresh, co_await drive_of(ctx, node, change.path, what));
   }
   const PlanFacts known = facts(current.state, current.version);
   co_return plan_change(current.state, change, std::move(fresh), known);
@@ -154,7 +205,7 @@ task<Result<PlannedChange>> NodeClusterControl::planned(metadata::Metadata::Vers
 
 task<Result<Plan>> NodeClusterControl::plan(Context ctx, Change change) {
   CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
-  CO_TRY(PlannedChange planned_change, co_await planned(std::move(current), std::move(change), Drive::examine));
+  CO_TRY(PlannedChange planned_change, co_await planned(ctx, std::move(current), std::move(change), Drive::look));
   co_return std::move(planned_change.plan);
 }
 
@@ -162,9 +213,9 @@ task<Result<Applied>> NodeClusterControl::apply(Context ctx, Change change, std:
   const Error stale(Errc::conflict, "the plan is stale: the cluster has changed since; look at the change again");
   CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
   const std::uint64_t version = current.version, jobs = current.state.last_job();
-  CO_TRY(const PlannedChange looked, co_await planned(current, change, Drive::examine));
+  CO_TRY(const PlannedChange looked, co_await planned(ctx, current, change, Drive::look));
   if (looked.plan.id != plan_id) co_return stale;
-  CO_TRY(PlannedChange opened, co_await planned(std::move(current), std::move(change), Drive::open));
+  CO_TRY(PlannedChange opened, co_await planned(ctx, std::move(current), std::move(change), Drive::make));
   Applied applied;
   applied.version = version + 1;
   if (opened.state.last_job() != jobs) applied.job = opened.state.last_job();

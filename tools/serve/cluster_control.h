@@ -21,10 +21,8 @@ struct ClusterControlOptions {
   std::function<std::vector<NodeReport>()> reports;           // what this node has heard while it led
   std::function<std::vector<metadata::raft::RaftGroup*>()> groups;
   std::function<task<Result<void>>(Context, std::string)> init;
-  // Makes an empty directory of this node a drive and opens it; one that was made and is not in the cluster is as good.
-  std::function<task<Result<metadata::DriveInfo>>(std::string)> open_drive;
-  // What open_drive() would give, without touching the directory.
-  std::function<task<Result<metadata::DriveInfo>>(std::string)> examine_drive;
+  std::function<task<Result<LocalDriveView>>(std::string, ClusterControl::Drive)> local_drive;
+  AskNode ask;
   metadata::Metadata* metadata = nullptr;
   Clock* clock = nullptr;
   Rng* rng = nullptr;
@@ -46,6 +44,7 @@ class NodeClusterControl final : public ClusterControl {
   task<Result<std::uint64_t>> start_scrub(Context ctx) override;
   task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) override;
   task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) override;
+  task<Result<LocalDriveView>> local_drive(Context ctx, std::string path, Drive what) override;
 
  private:
   using Edit = std::function<Result<void>(metadata::ClusterState&)>;
@@ -54,8 +53,8 @@ class NodeClusterControl final : public ClusterControl {
   task<Result<bool>> commit(Context ctx, metadata::ClusterState state, std::uint64_t version);  // false: another was faster
   PlanFacts facts(const metadata::ClusterState& state, std::uint64_t version) const;
   // The change against this state, with the drive that it brings, which is only looked at or made as well.
-  enum class Drive { examine, open };
-  task<Result<PlannedChange>> planned(metadata::Metadata::VersionedClusterState current, Change change, Drive drive);
+  task<Result<PlannedChange>> planned(Context ctx, metadata::Metadata::VersionedClusterState current, Change change, Drive what);
+  task<Result<metadata::DriveInfo>> drive_of(Context ctx, NodeId node, std::string path, Drive what);
 
   const ClusterControlOptions options_;
 };

@@ -140,6 +140,13 @@ struct Plan {
   std::vector<std::string> warnings;
 };
 
+// A directory as a drive of this node: one that is, or one that could be made of it.
+struct LocalDriveView {
+  DriveId id;
+  std::string path;
+  double weight = 0;
+};
+
 struct Applied {
   std::uint64_t version = 0;
   std::optional<std::uint64_t> job;

@@ -173,18 +173,20 @@ TEST_CASE("what another node must decide is sent there whole, once") {
   REQUIRE(rig.forwarded.size() == 1);
   CHECK(rig.forwarded[0].first == NodeId{1});
   CHECK(rig.forwarded[0].second.path == "/admin/v1/nodes");
-  // A new drive is the business of the node that it is in, whoever leads.
-  rig.ask("POST", "plans", R"({"change":{"kind":"add-drive","node":"n6","path":"/mnt/new"}})");
-  CHECK(rig.forwarded.back().first == NodeId{6});
   // What came from another node is answered here, whoever leads.
   serve::AdminRequest request;
   request.method = "GET";
   request.path = "/admin/v1/nodes";
   CHECK(run(rig.api.answer_here(Context{}, request)).status == 200);
-  CHECK(rig.forwarded.size() == 2);
+  // What nodes ask each other is nothing for anybody else.
+  request.method = "POST";
+  request.path = "/admin/v1/self/drives";
+  request.body = R"({"path":"/mnt/new","make":true})";
+  CHECK(run(rig.api.answer_here(Context{}, request)).status == 200);
+  CHECK(rig.ask("POST", "self/drives", request.body).status == 404);
   // A request that is wrong goes nowhere.
   rig.ask("GET", "nothing");
-  CHECK(rig.forwarded.size() == 2);
+  CHECK(rig.forwarded.size() == 1);
   rig.control.leader_node = NodeId{};
   const auto nobody = rig.ask("GET", "nodes");
   CHECK(nobody.status == 503);

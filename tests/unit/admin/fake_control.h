@@ -54,6 +54,7 @@ inline serve::ClusterView example_view() {
   job.reason = "node n4 added";
   job.started = kTestTime - 90'000'000;
   job.workers = {{NodeId{1}, true}, {NodeId{2}, false}};
+  job.fraction = 0.573;
   job.blocks_done = 573;
   job.blocks_total = 1000;
   job.bytes_moved = 3 * GiB;
@@ -81,6 +82,7 @@ class FakeControl final : public serve::ClusterControl {
     for (auto& job : cluster.jobs) {
       if (job.state == serve::JobState::running && job_step != 0) {
         job.blocks_done += job_step;
+        job.fraction = static_cast<double>(job.blocks_done) / static_cast<double>(job.blocks_total);
         if (job.blocks_done >= job.blocks_total) job.state = serve::JobState::done;
       }
     }
@@ -176,6 +178,14 @@ class FakeControl final : public serve::ClusterControl {
     if (group != 0) co_return Error(Errc::not_found, "there is no such group");
     leader_node = to;
     co_return Result<void>();
+  }
+
+  task<Result<serve::LocalDriveView>> local_drive(Context, std::string path, Drive what) override {
+    serve::LocalDriveView drive;
+    drive.id.bytes[0] = what == Drive::make ? 2 : 1;
+    drive.path = std::move(path);
+    drive.weight = 100;
+    co_return drive;
   }
 
   std::mutex mutex;
