@@ -339,7 +339,8 @@ task<void> NodeGroup::install_state(NodeId from, Snapshot snapshot) {
     Result<void> installed;
     {
       const auto turn = co_await state_turn_.take();
-      installed = co_await state_.install(from, snapshot.index);
+      // A state that has it all already may be ahead of the other one, which has not applied what it knows of yet.
+      if (state_.applied() < snapshot.index) installed = co_await state_.install(from, snapshot.index);
     }
     if (closing_ || failure_) co_return;
     if (installed) {
