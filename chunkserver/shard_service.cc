@@ -27,7 +27,7 @@ ShardStore* ShardService::find(std::string_view drive) const {
 }
 
 rpc::Reply ShardService::reply(ShardReply body, Bytes payload) const {
-  body.set_ring_epoch(epochs_.acting());
+  body.set_ring_epoch(epochs_.newest());
   return {body.SerializeAsString(), std::move(payload)};
 }
 
@@ -60,11 +60,16 @@ task<Result<rpc::Reply>> ShardService::answer(Context ctx, rpc::Method method, S
   }
 }
 
+// What changes shards is refused to those who act by a ring that is known to be replaced: they would bring shards to where
+// they do not belong, or take away the copy that the next ring relies on.
+Result<void> ShardService::check_epoch(const ShardRequest& request) const {
+  const std::uint64_t current = epochs_.newest();
+  if (request.ring_epoch() >= current) return {};
+  return Error(Errc::conflict, fmt::format("stale ring epoch {}, current {}", request.ring_epoch(), current));
+}
+
 task<Result<rpc::Reply>> ShardService::put(Context ctx, ShardStore& store, ShardRequest request, Bytes payload) {
-  const std::uint64_t current = epochs_.acting();
-  if (request.ring_epoch() < current) {
-    co_return Error(Errc::conflict, fmt::format("stale ring epoch {}, current {}", request.ring_epoch(), current));
-  }
+  CO_CHECK(check_epoch(request));
   CO_TRY(const ShardKey key, wire::parse_key(request.keys()));
   CO_CHECK(co_await store.put(ctx, key, std::vector<Bytes>(1, std::move(payload))));
   co_return reply(ShardReply());
@@ -85,6 +90,7 @@ task<Result<rpc::Reply>> ShardService::stat(Context ctx, ShardStore& store, Shar
 }
 
 task<Result<rpc::Reply>> ShardService::erase(Context ctx, ShardStore& store, ShardRequest request) {
+  CO_CHECK(check_epoch(request));
   CO_TRY(auto keys, wire::parse_keys(request.keys()));
   CO_CHECK(co_await store.remove(ctx, std::move(keys)));
   co_return reply(ShardReply());

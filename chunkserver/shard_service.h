@@ -1,5 +1,5 @@
-// ShardService answers the questions of RemoteShardStore on other nodes for the drives of this one. A put by a ring that
-// this node knows to be replaced is refused with `conflict`; everything else is answered whatever the ring.
+// ShardService answers the questions of RemoteShardStore on other nodes for the drives of this one. A put or remove
+// by a ring that this node knows to be replaced is refused with `conflict`; everything else is answered whatever the ring.
 // Thread-safe. Stores outlive every call; a drive that is taken away gets no new ones.
 #pragma once
 
@@ -26,6 +26,7 @@ class ShardService final : public rpc::Handler {
   task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override;
 
  private:
+  Result<void> check_epoch(const ShardRequest& request) const;
   ShardStore* find(std::string_view drive) const;
   task<Result<rpc::Reply>> answer(Context ctx, rpc::Method method, ShardRequest request, Bytes payload);
   task<Result<rpc::Reply>> put(Context ctx, ShardStore& store, ShardRequest request, Bytes payload);

@@ -7,6 +7,11 @@
 #include "common/log.h"
 
 namespace gabion::gateway::data {
+namespace {
+
+constexpr Duration kRingPoll = std::chrono::milliseconds(20);
+
+}  // namespace
 
 BlockWrite::BlockWrite(Core& core, Context ctx, const Executor& executor, const BlockRef& block,
                        std::vector<Bytes> shards)
@@ -19,58 +24,91 @@ BlockWrite::BlockWrite(Core& core, Context ctx, const Executor& executor, const 
       started_(core.deps.clock.now()),
       targets_(view_, block) {
   GABION_CHECK(shards.size() == layout_.shards(), "a block has as many shards as its layout says");
-  for (Bytes& bytes : shards) shards_.push_back({std::move(bytes), 0, std::nullopt, std::nullopt});
+  for (Bytes& bytes : shards) shards_.push_back({std::move(bytes), 0, std::nullopt});
 }
 
 std::shared_ptr<BlockWrite> BlockWrite::start(Core& core, Context ctx, const Executor& executor, const BlockRef& block,
                                               std::vector<Bytes> shards) {
   auto self = std::make_shared<BlockWrite>(core, ctx, executor, block, std::move(shards));
-  // Homes are assigned before handoffs, so that a handoff knows what every drive will hold.
+  self->begin();
+  return self;
+}
+
+// Homes are assigned before handoffs, so that a handoff knows what every drive will hold.
+void BlockWrite::begin() {
   std::vector<unsigned> homeless;
-  for (unsigned i = 0; i < self->shards_.size(); ++i) {
-    const auto home = self->view_->home(block.id, i);
-    if (home && self->view_->up(*home)) self->try_next(i);
+  for (unsigned i = 0; i < shards_.size(); ++i) {
+    if (shards_[i].placed || shards_[i].pending != 0) continue;
+    const auto home = view_->home(block_.id, i);
+    if (home && view_->up(*home)) try_next(i);
     else homeless.push_back(i);
   }
-  for (const unsigned i : homeless) self->try_next(i);
-  return self;
+  for (const unsigned i : homeless) try_next(i);
 }
 
 void BlockWrite::try_next(unsigned index) {
   const auto drive = targets_.assign(index);
   if (!drive) return;
   Shard& shard = shards_[index];
-  shard.trying = drive;
   ++shard.pending;
-  if (!spawn(executor_, core_.gate, "put shard", put_shard(shared_from_this(), index, *drive))) --shard.pending;
+  if (!spawn(executor_, core_.gate, "put shard", put_shard(shared_from_this(), index, view_, *drive))) --shard.pending;
 }
 
-task<void> BlockWrite::put_shard(std::shared_ptr<BlockWrite> self, unsigned index, std::size_t drive) {
+task<void> BlockWrite::put_shard(std::shared_ptr<BlockWrite> self, unsigned index, SharedView view, std::size_t drive) {
   std::vector<Bytes> pieces(1, self->shards_[index].bytes);
   const chunkserver::ShardKey key{self->block_.id, static_cast<std::uint8_t>(index)};
-  const auto result = co_await self->view_->drives[drive].store->put(self->ctx_, key, std::move(pieces));
-  self->put_done(index, drive, result);
+  const auto result = co_await view->drives[drive].store->put(self->ctx_, key, std::move(pieces));
+  self->put_done(index, view, drive, result);
 }
 
-void BlockWrite::put_done(unsigned index, std::size_t drive, const Result<void>& result) {
+void BlockWrite::put_done(unsigned index, const SharedView& view, std::size_t drive, const Result<void>& result) {
   Shard& shard = shards_[index];
   --shard.pending;
-  if (result) {
-    const bool home = view_->home(block_.id, index) == drive;
-    if (!shard.placed || home) shard.placed = drive;
+  // By the ring that the block goes by now. A drive that is not in it any more does not count.
+  const auto now = view == view_ ? std::optional(drive) : view_->find(view->drives[drive].id);
+  if (result && now) {
+    const bool home = view_->home(block_.id, index) == *now;
+    if (!shard.placed || home) shard.placed = now;
     // A shard that was stored needs no memory any more, whatever the other drives still do.
     if (shard.pending == 0) shard.bytes = {};
-  } else {
-    core_.metrics.put_errors.add();
-    if (result.error().code == Errc::exhausted) full_drives_ = true;
+  } else if (!result) {
     if (result.error().code == Errc::unavailable) {
-      core_.deps.placement.mark_failed(view_->drives[drive].id, result.error().message);
+      core_.deps.placement.mark_failed(view->drives[drive].id, result.error().message);
     }
-    targets_.refuse(index, drive);
-    if (!shard.placed && shard.pending == 0 && !abandoned_) try_next(index);
+    put_failed(index, now, result.error());
   }
   if (abandoned_ && pending() == 0) core_.discards.add({block_.id, layout_.shards()});
   changed_->set();
+}
+
+void BlockWrite::put_failed(unsigned index, std::optional<std::size_t> drive, const Error& error) {
+  core_.metrics.put_errors.add();
+  if (drive) targets_.refuse(index, *drive);
+  if (error.code == Errc::exhausted) full_drives_ = true;
+  if (error.code == Errc::conflict && !followed_) {
+    stale_ = true;
+    return;
+  }
+  Shard& shard = shards_[index];
+  if (!shard.placed && shard.pending == 0 && !abandoned_) try_next(index);
+}
+
+bool BlockWrite::follow_ring() {
+  auto newer = core_.deps.placement.view();
+  if (newer->epoch() <= view_->epoch()) return false;
+  for (Shard& shard : shards_) {
+    if (shard.placed) shard.placed = newer->find(view_->drives[*shard.placed].id);
+  }
+  view_ = std::move(newer);
+  targets_ = Targets(view_, block_);
+  for (const Shard& shard : shards_) {
+    if (shard.placed) targets_.hold(*shard.placed);
+  }
+  stale_ = false;
+  followed_ = true;
+  core_.metrics.rings_followed.add();
+  if (!abandoned_) begin();
+  return true;
 }
 
 unsigned BlockWrite::pending() const {
@@ -101,7 +139,8 @@ std::vector<unsigned> BlockWrite::not_at_home() const {
 
 Error BlockWrite::refusal() const {
   core_.metrics.writes_refused.add();
-  if (full_drives_) return {Errc::exhausted, "too many drives are full to store the data safely"};
+  if (full_drives_) return {Errc::exhausted, "too many drives are full or busy to store the data safely"};
+  if (stale_) return {Errc::unavailable, "drives know a newer ring, which has not come to this node yet"};
   const auto view = core_.deps.placement.view();
   const std::string what = layout_.copies() ? fmt::format("{} copies", layout_.shards())
                                             : erasure::to_string(block_.profile);
@@ -117,12 +156,17 @@ task<Result<std::vector<unsigned>>> BlockWrite::wait() {
     const bool enough = safe();
     const TimePoint now = core_.deps.clock.now();
     if (core_.options.sabotage.acknowledge_early && enough) break;
-    if (pending() == 0) {
+    if (stale_ && pending() == 0 && follow_ring()) continue;
+    if (pending() == 0 && !(stale_ && now < late)) {
       if (!enough) co_return refusal();
       break;
     }
     if (enough && now >= late) break;
     if (now >= ctx_.deadline) co_return Error(Errc::deadline, "the drives did not store the data in the time allowed");
+    if (stale_ && pending() == 0) {
+      co_await core_.deps.clock.sleep(kRingPoll);
+      continue;
+    }
     if (!enough && now >= late && !widened_) {
       widened_ = true;
       for (unsigned i = 0; i < shards_.size(); ++i) {

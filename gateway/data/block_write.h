@@ -1,5 +1,7 @@
 // BlockWrite brings the shards of one sealed block onto drives, all at once, and knows when the block is safe. It lives
 // on the executor of its writer; its tasks keep it alive, and the shards' memory, until the last drive has answered.
+// A drive that knows a newer ring refuses its shard: the block then waits for that ring, once, and puts the shards that are
+// not stored yet where it says. Those that are stored stay where they are, to be moved like all others.
 #pragma once
 
 #include <memory>
@@ -21,6 +23,8 @@ class BlockWrite : public std::enable_shared_from_this<BlockWrite> {
   // home. exhausted: full drives; unavailable: too few drives; deadline.
   task<Result<std::vector<unsigned>>> wait();
   const BlockRef& block() const { return block_; }
+  // Of the ring by which wait() said which shards are not at home.
+  std::uint64_t ring_epoch() const { return view_->epoch(); }
   // Writes that have not been answered yet.
   unsigned pending() const;
   // The block will never be committed. Its removal is queued once no write is under way any more.
@@ -30,12 +34,16 @@ class BlockWrite : public std::enable_shared_from_this<BlockWrite> {
   struct Shard {
     Bytes bytes;
     unsigned pending = 0;                // attempts under way
-    std::optional<std::size_t> trying;   // the drive of the latest attempt
     std::optional<std::size_t> placed;
   };
-  static task<void> put_shard(std::shared_ptr<BlockWrite> self, unsigned index, std::size_t drive);
+  using SharedView = std::shared_ptr<const Placement::View>;
+  static task<void> put_shard(std::shared_ptr<BlockWrite> self, unsigned index, SharedView view, std::size_t drive);
+  void begin();
   void try_next(unsigned index);
-  void put_done(unsigned index, std::size_t drive, const Result<void>& result);
+  void put_done(unsigned index, const SharedView& view, std::size_t drive, const Result<void>& result);
+  void put_failed(unsigned index, std::optional<std::size_t> drive, const Error& error);
+  // The next look at the placement shows a newer ring: true when the block goes on by it.
+  bool follow_ring();
   bool safe() const;
   void wake_at(TimePoint when);
   Error refusal() const;
@@ -46,13 +54,15 @@ class BlockWrite : public std::enable_shared_from_this<BlockWrite> {
   const Executor executor_;
   const BlockRef block_;
   const BlockLayout layout_;
-  const std::shared_ptr<const Placement::View> view_;
+  SharedView view_;
   const TimePoint started_;
   Targets targets_;
   std::vector<Shard> shards_;
   std::shared_ptr<Event> changed_ = std::make_shared<Event>();
   TimePoint alarm_ = TimePoint::min();
   bool full_drives_ = false;
+  bool stale_ = false;     // a drive knows a newer ring
+  bool followed_ = false;  // and the block went on by it
   bool widened_ = false;
   bool abandoned_ = false;
 };

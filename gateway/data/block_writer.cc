@@ -5,10 +5,10 @@
 namespace gabion::gateway::data {
 
 BlockWriter::BlockWriter(Core& core, Context ctx, std::optional<std::uint64_t> size_hint, KeyStore::DataKey key)
-    : core_(core), ctx_(ctx), size_hint_(size_hint), key_(std::move(key)), aead_(key_.key) {
+    : core_(core), ctx_(ctx), size_hint_(size_hint), profile_(core.profile()), key_(std::move(key)), aead_(key_.key) {
   staging_ = !size_hint_ || *size_hint_ <= kInlineMax;
-  written_.manifest.set_data_shards(core_.options.profile.data);
-  written_.manifest.set_parity_shards(core_.options.profile.parity);
+  written_.manifest.set_data_shards(profile_.data);
+  written_.manifest.set_parity_shards(profile_.parity);
   written_.manifest.set_wrapped_key(key_.wrapped);
 }
 
@@ -81,7 +81,7 @@ task<Result<void>> BlockWriter::begin_block() {
   filling.capacity = next_capacity();
   filling.block.id = BlockId::random(core_.deps.rng);
   filling.block.ordinal = core_.options.sabotage.reuse_nonces ? 0 : ordinal_;
-  filling.block.profile = core_.options.profile;
+  filling.block.profile = profile_;
   ++ordinal_;
   // Parity's memory comes with the data's: a writer that waited for it later could wait for another one that does the
   // same. A block that ends early needs less.
@@ -121,6 +121,7 @@ task<Result<void>> BlockWriter::end_block() {
   block.copies = block.length <= kCopiesMax;
   auto shards = encode(block);
   filling_.reset();  // the shards hold the buffer now
+  if (!mark_) mark_.emplace(core_.write_rings, core_.deps.placement.view()->epoch());
   const Executor executor = co_await asio::this_coro::executor;
   in_flight_.push_back({BlockWrite::start(core_, ctx_, executor, block, std::move(shards)), block});
   co_return Result<void>();
@@ -135,6 +136,9 @@ task<Result<void>> BlockWriter::settle(std::size_t most) {
     block->set_id(std::string(done.block.id.raw()));
     block->set_length(done.block.length);
     block->set_copies(done.block.copies);
+    const std::uint64_t epoch = done.write->ring_epoch();
+    const std::uint64_t oldest = written_.manifest.ring_epoch();
+    written_.manifest.set_ring_epoch(oldest == 0 ? epoch : std::min(oldest, epoch));
     if (done.write->pending() != 0) stragglers_.push_back(done.write);
     if (missing.empty() || core_.options.sabotage.forget_repairs) continue;
     metadata::RepairIntent& intent = written_.intents.emplace_back();

@@ -47,10 +47,12 @@ class BlockWriter final : public Writer {
   Core& core_;
   const Context ctx_;
   const std::optional<std::uint64_t> size_hint_;
+  const erasure::Profile profile_;
   KeyStore::DataKey key_;
   Aead aead_;
   std::uint64_t size_ = 0;    // plaintext taken so far
   std::uint64_t ordinal_ = 0;
+  std::optional<RingsInUse::Mark> mark_;  // of the ring that the first block was placed by
   // The beginning of an object that may turn out small enough to be stored inline.
   Buffer staged_;
   std::size_t staged_bytes_ = 0;

@@ -38,7 +38,7 @@ task<bool> erase_from(chunkserver::ShardStore& store, Context ctx, std::vector<c
 }  // namespace
 
 Collector::Collector(BlockStore& store, CollectorOptions options)
-    : core_(store.core()), options_(options), background_(store.core().deps.clock, options.interval) {}
+    : core_(store.core()), options_(std::move(options)), background_(store.core().deps.clock, options_.interval) {}
 
 void Collector::start(const Executor& executor) {
   background_.start(executor, [this] { return cycle(); });
@@ -59,6 +59,7 @@ task<void> Collector::cycle() {
 
 task<Result<std::uint64_t>> Collector::run_once(Context ctx) {
   const std::uint64_t discarded = co_await collect_discards(ctx);
+  if (options_.collects_here && !options_.collects_here()) co_return discarded;
   CO_TRY(const std::uint64_t doomed, co_await collect_doomed(ctx));
   co_return discarded + doomed;
 }
@@ -94,12 +95,17 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, std::vector<me
   std::vector<metadata::ManifestId> ids;
   for (const metadata::Doomed& entry : entries) ids.push_back(entry.manifest());
   CO_TRY(const auto confirmed, co_await confirm(ctx, std::move(ids)));
+  if (confirmed.empty()) co_return std::uint64_t{0};
+  // Asked after the confirmation: from there on nobody new can find the manifests in the metadata.
+  CO_TRY(const auto elsewhere, co_await pinned_elsewhere(ctx));
+  const auto pinned = [&](metadata::ManifestId id) {
+    return core_.pins.pinned(id) || std::binary_search(elsewhere.begin(), elsewhere.end(), id);
+  };
   std::vector<chunkserver::ShardKey> keys;
   metadata::Command finish;
   for (const metadata::Doomed& entry : entries) {
     if (std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end()) continue;
-    // Looked at after the confirmation: from there on nobody new can find the manifest in the metadata.
-    if (core_.pins.pinned(entry.manifest()) && !core_.options.sabotage.collect_pinned) {
+    if (pinned(entry.manifest()) && !core_.options.sabotage.collect_pinned) {
       postponed_.add();
       continue;
     }
@@ -119,6 +125,16 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, std::vector<me
   CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
   erased_entries_.add(count);
   co_return count;
+}
+
+// In order.
+task<Result<std::vector<metadata::ManifestId>>> Collector::pinned_elsewhere(Context ctx) {
+  if (!options_.pinned_elsewhere || core_.options.sabotage.collect_pinned_elsewhere) {
+    co_return std::vector<metadata::ManifestId>();
+  }
+  CO_TRY(auto pinned, co_await options_.pinned_elsewhere(ctx));
+  std::sort(pinned.begin(), pinned.end());
+  co_return pinned;
 }
 
 task<std::uint64_t> Collector::collect_discards(Context ctx) {
@@ -150,7 +166,9 @@ task<bool> Collector::erase(Context ctx, std::vector<chunkserver::ShardKey> keys
     else all_up = false;
   }
   const auto removed = co_await gather(std::move(removals));
-  co_return all_up && std::all_of(removed.begin(), removed.end(), [](bool ok) { return ok; });
+  // A ring that came meanwhile may know drives that were not asked.
+  const bool current = core_.deps.placement.view()->epoch() == view->epoch() && !core_.deps.placement.behind();
+  co_return all_up && current && std::all_of(removed.begin(), removed.end(), [](bool ok) { return ok; });
 }
 
 }  // namespace gabion::gateway::data

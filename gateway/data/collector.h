@@ -1,9 +1,13 @@
 // Collector erases blocks that nothing refers to: those the metadata has doomed, once their grace period is over and a
 // second look inside the metadata found no reference, and those of writers that were abandoned. An entry is finished only
-// when every drive that may hold a shard said it is gone; while some drive is down the entry stays. What a reader of this
-// process still reads is left alone. Every step may be repeated. Thread-safe. `store` outlives it; call stop() before
-// destruction.
+// when every drive that may hold a shard said it is gone; while some drive is down, or the ring may have changed, the entry
+// stays. A drive that was given up and left the ring is not waited for. What a reader still reads, on this node or another,
+// is left alone. Every step may be repeated. In a cluster one node collects what is doomed; each erases what its own writers
+// abandoned. Thread-safe. `store` outlives it; call stop() before destruction.
 #pragma once
+
+#include <functional>
+#include <vector>
 
 #include "gateway/data/background.h"
 #include "gateway/data/block_store.h"
@@ -16,6 +20,10 @@ class Collector {
     Duration interval = std::chrono::seconds(60);
     Duration grace = std::chrono::hours(1);
     std::size_t batch = 128;  // entries at once
+    // In a cluster: whether this node is the one that collects, and what the readers of all other gateways hold on to, as
+    // they tell after the call began. Empty: it does, and there are none.
+    std::function<bool()> collects_here = {};
+    std::function<task<Result<std::vector<metadata::ManifestId>>>(Context)> pinned_elsewhere = {};
   };
 
   Collector(BlockStore& store, CollectorOptions options);
@@ -35,6 +43,7 @@ class Collector {
   task<Result<std::uint64_t>> collect_doomed(Context ctx);
   task<Result<std::uint64_t>> collect_batch(Context ctx, std::vector<metadata::Doomed> entries);
   task<Result<std::vector<metadata::ManifestId>>> confirm(Context ctx, std::vector<metadata::ManifestId> ids);
+  task<Result<std::vector<metadata::ManifestId>>> pinned_elsewhere(Context ctx);
   task<std::uint64_t> collect_discards(Context ctx);
   // True when every drive said that it has none of them any more.
   task<bool> erase(Context ctx, std::vector<chunkserver::ShardKey> keys);

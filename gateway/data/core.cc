@@ -35,6 +35,7 @@ void DataMetrics::add_to(MetricsRegistry& registry, const MemoryBudget& memory) 
   counter("shards_unwritten_total", "Shards that no drive had taken when their block was acknowledged.", shards_unwritten);
   counter("shard_put_errors_total", "Shard writes that failed.", put_errors);
   counter("writes_refused_total", "Blocks that too few drives took.", writes_refused);
+  counter("rings_followed_total", "Blocks that went on by a newer ring that a drive knew of.", rings_followed);
   counter("fetches_total", "Ranges of sealed blocks fetched from drives.", fetches);
   counter("read_bytes_total", "Plaintext bytes read from blocks.", bytes_read);
   counter("reconstructions_total", "Shard ranges computed from other shards.", reconstructions);

@@ -34,13 +34,15 @@ struct Sabotage {
   bool acknowledge_early = false;     // when a block is merely readable
   bool forget_repairs = false;        // shards not at home leave no intent, and bad ones are not queued
   bool collect_pinned = false;        // the collector erases what is being read
+  bool collect_pinned_elsewhere = false;  // only what is being read here is left alone
   bool collect_unconfirmed = false;   // the collector does not ask a second time
   bool reuse_nonces = false;          // every block of a manifest has ordinal 0
   bool trust_tags = false;            // what does not verify is served
+  bool remove_unverified = false;     // strays go before the shard is known to be good at home
 };
 
 struct Options {
-  erasure::Profile profile;           // of new blocks
+  erasure::Profile profile;           // of new blocks, unless the placement has one
   std::string tenant = "default";     // whose key wraps new data keys
   std::size_t fetch_bytes = 1 * MiB;  // plaintext read at once, a multiple of a segment
   unsigned readahead = 2;             // fetches ahead of the one being sent
@@ -54,7 +56,7 @@ struct Options {
 };
 
 struct DataMetrics {
-  Counter blocks_written, bytes_written, shards_displaced, shards_unwritten, put_errors, writes_refused;
+  Counter blocks_written, bytes_written, shards_displaced, shards_unwritten, put_errors, writes_refused, rings_followed;
   Counter fetches, bytes_read, reconstructions, hedges, bad_shards, searches, reads_failed, tag_failures;
   Histogram block_write_latency, shard_read_latency;
   void add_to(MetricsRegistry& registry, const MemoryBudget& memory) const;
@@ -78,12 +80,16 @@ struct Core {
         hedge(options.hedge_min, options.hedge_max) {}
 
   const erasure::Codec& codec(erasure::Profile profile);
+  // Of new blocks.
+  erasure::Profile profile() const { return deps.placement.view()->profile.value_or(options.profile); }
 
   const Dependencies deps;
   const Options options;
   Gate gate;  // reads and writes under way, also those nobody waits for any more
   Alarms alarms;
   Pins pins;
+  RingsInUse write_rings;  // by which blocks were placed that are not committed yet
+  RingsInUse move_rings;   // by which repair and rebalance put and remove shards now
   RepairQueue repairs;
   Discards discards;
   HedgeDelay hedge;

@@ -18,6 +18,19 @@ std::optional<std::size_t> Placement::View::home(const BlockId& block, unsigned 
   return row[index];
 }
 
+std::vector<std::size_t> Placement::View::former_homes(const BlockId& block, unsigned index) const {
+  std::vector<std::size_t> out;
+  const auto current = home(block, index);
+  for (const auto& before : previous) {
+    const auto row = before->row(before->partition_of(block));
+    if (index >= row.size()) continue;
+    const auto drive = find(before->drives()[row[index]].id);
+    if (!drive || drive == current || std::find(out.begin(), out.end(), *drive) != out.end()) continue;
+    out.push_back(*drive);
+  }
+  return out;
+}
+
 std::optional<std::size_t> Placement::View::find(const DriveId& id) const {
   for (std::size_t i = 0; i < drives.size(); ++i) {
     if (drives[i].id == id) return i;
@@ -25,7 +38,8 @@ std::optional<std::size_t> Placement::View::find(const DriveId& id) const {
   return std::nullopt;
 }
 
-Placement::Placement(ring::Ring ring) : ring_(std::make_shared<const ring::Ring>(std::move(ring))) {
+Placement::Placement(ring::Ring ring, chunkserver::RingEpochs* epochs)
+    : epochs_(epochs), ring_(std::make_shared<const ring::Ring>(std::move(ring))) {
   const std::lock_guard lock(mutex_);
   publish();
 }
@@ -38,6 +52,8 @@ std::shared_ptr<const Placement::View> Placement::view() const {
 void Placement::publish() {
   auto view = std::make_shared<View>();
   view->ring = ring_;
+  view->previous = previous_;
+  view->profile = profile_;
   for (const ring::Drive& drive : ring_->drives()) {
     const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.id == drive.id; });
     view->drives.push_back(it != members_.end() ? *it : Member{drive.id, nullptr, DriveState::missing, "not attached"});
@@ -46,6 +62,7 @@ void Placement::publish() {
     if (!view->find(member.id)) view->drives.push_back(member);
   }
   view_ = std::move(view);
+  if (epochs_ != nullptr) epochs_->act_by(ring_->epoch());
 }
 
 void Placement::attach(const DriveId& id, chunkserver::ShardStore& store) {
@@ -74,33 +91,64 @@ void Placement::mark_failed(const DriveId& id, const std::string& reason) {
       field("drive", id.to_hex()), field("reason", reason));
 }
 
-void Placement::set_ring(ring::Ring ring) {
+void Placement::update(Layout layout) {
+  std::vector<std::shared_ptr<const ring::Ring>> previous;
+  for (ring::Ring& ring : layout.previous) previous.push_back(std::make_shared<const ring::Ring>(std::move(ring)));
+  auto ring = std::make_shared<const ring::Ring>(std::move(layout.ring));
   const std::lock_guard lock(mutex_);
-  ring_ = std::make_shared<const ring::Ring>(std::move(ring));
+  if (ring->epoch() < ring_->epoch()) return;
+  std::vector<Member> members;
+  for (const Layout::Drive& drive : layout.drives) {
+    if (drive.store == nullptr) continue;
+    const auto known = std::find_if(members_.begin(), members_.end(),
+                                    [&](const Member& m) { return m.id == drive.id && m.store == drive.store; });
+    members.push_back(known != members_.end() ? *known : Member{drive.id, drive.store, DriveState::up, {}});
+  }
+  members_ = std::move(members);
+  ring_ = std::move(ring);
+  previous_ = std::move(previous);
+  profile_ = layout.profile;
   publish();
 }
 
-task<void> Placement::refresh(Context ctx) {
+task<bool> Placement::refresh(Context ctx) {
+  const auto back = co_await ask(ctx, false);
+  co_return std::find(back.begin(), back.end(), true) != back.end();
+}
+
+task<bool> Placement::refresh_failed(Context ctx) {
+  const auto back = co_await ask(ctx, true);
+  co_return std::find(back.begin(), back.end(), true) != back.end();
+}
+
+task<std::vector<bool>> Placement::ask(Context ctx, bool failed_only) {
   const auto before = view();
+  std::vector<task<bool>> asked;
   for (const Member& member : before->drives) {
-    if (member.store == nullptr) continue;
-    auto status = co_await member.store->status(ctx);
-    const bool well = status && status->health == chunkserver::DriveHealth::up;
-    if (!well) {
-      mark_failed(member.id, status ? status->reason : status.error().message);
-      continue;
-    }
-    if (member.state != DriveState::failed) continue;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.id == member.id; });
-      if (it == members_.end() || it->store != member.store) continue;
-      it->state = DriveState::up;
-      it->reason.clear();
-      publish();
-    }
-    LOG(info, "data", "drive is back", field("drive", member.id.to_hex()));
+    if (member.store == nullptr || (failed_only && member.state != DriveState::failed)) continue;
+    asked.push_back(ask_one(ctx, member));
   }
+  return gather(std::move(asked));
+}
+
+// Whether the drive came back.
+task<bool> Placement::ask_one(Context ctx, Member member) {
+  const auto status = co_await member.store->status(ctx);
+  if (!status || status->health != chunkserver::DriveHealth::up) {
+    mark_failed(member.id, status ? status->reason : status.error().message);
+    co_return false;
+  }
+  if (member.state != DriveState::failed) co_return false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.id == member.id; });
+    if (it == members_.end() || it->store != member.store || it->state != DriveState::failed) co_return false;
+    it->state = DriveState::up;
+    it->reason.clear();
+    publish();
+  }
+  LOG(info, "data", "drive is back", field("drive", member.id.to_hex()));
+  co_return true;
 }
 
 // --- Targets ---
@@ -130,8 +178,7 @@ std::optional<std::size_t> Targets::assign(unsigned shard) {
     const auto rank = [&](std::size_t d) { return std::pair(held_[d], static_cast<bool>(home_[d])); };
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t d = (first + i) % count;
-      // Drives that are attached but not in the ring are being drained: nothing new goes there.
-      if (d >= view_->ring->drives().size() || !usable(d)) continue;
+      if (!view_->takes_shards(d) || !usable(d)) continue;
       if (!best || rank(d) < rank(*best)) best = d;
     }
   }

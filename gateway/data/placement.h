@@ -1,16 +1,19 @@
-// Placement says which drive holds which shard, and which drives work: the ring, a ShardStore for each drive, and the
-// state of each drive. Readers and writers take an immutable View and use it for one block. Thread-safe. The stores outlive
-// every task that may use them; a drive that a store reports as unavailable is marked failed and not asked again until
-// refresh() finds it well.
+// Placement says which drive holds which shard, and which drives work: the ring with those before it whose shards are still
+// being moved, a ShardStore for each drive (here or on another node), and the state of each drive. Readers and writers take
+// an immutable View and use it for one block; update() gives later ones another. Thread-safe. The stores outlive every task
+// that may use them; a drive that a store reports as unavailable is marked failed and not asked again until refresh()
+// finds it well.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "chunkserver/ring_epochs.h"
 #include "chunkserver/shard_store.h"
 #include "common/context.h"
 #include "gateway/data/layout.h"
@@ -36,31 +39,66 @@ class Placement {
   // Drives are named by their index in `drives`: first those of the ring, in its order, then others that are attached.
   struct View {
     std::shared_ptr<const ring::Ring> ring;
+    std::vector<std::shared_ptr<const ring::Ring>> previous;  // newest first
+    std::optional<erasure::Profile> profile;                  // of new blocks, where the cluster says
     std::vector<Member> drives;
 
+    std::uint64_t epoch() const { return ring->epoch(); }
     bool up(std::size_t drive) const { return drives[drive].state == DriveState::up; }
+    // New shards may go there: it works, and it is neither being drained nor unknown to the ring.
+    bool takes_shards(std::size_t drive) const {
+      return drive < ring->drives().size() && ring->drives()[drive].weight > 0 && up(drive);
+    }
     std::size_t up_count() const;
     // Where shard `index` of the block belongs; nullopt when the row has fewer drives.
     std::optional<std::size_t> home(const BlockId& block, unsigned index) const;
+    // Where it belonged by the previous rings, newest first, as far as those drives are here; without its home.
+    std::vector<std::size_t> former_homes(const BlockId& block, unsigned index) const;
     std::optional<std::size_t> find(const DriveId& id) const;
   };
 
-  explicit Placement(ring::Ring ring);
+  // All that the cluster's state says at once.
+  struct Layout {
+    Layout() = default;
+    ring::Ring ring;
+    std::vector<ring::Ring> previous;  // newest first
+    std::optional<erasure::Profile> profile;
+    struct Drive {
+      DriveId id;
+      chunkserver::ShardStore* store = nullptr;
+    };
+    std::vector<Drive> drives;  // all that may hold shards
+  };
+
+  // `epochs` is told by which ring this node acts.
+  explicit Placement(ring::Ring ring, chunkserver::RingEpochs* epochs = nullptr);
 
   std::shared_ptr<const View> view() const;
+  // Another node acts by a newer ring.
+  bool behind() const { return epochs_ != nullptr && epochs_->newest() > view()->epoch(); }
   // The drive is here and works.
   void attach(const DriveId& id, chunkserver::ShardStore& store);
   // The drive is gone: no new call goes to its store.
   void detach(const DriveId& id);
   void mark_failed(const DriveId& id, const std::string& reason);
-  void set_ring(ring::Ring ring);
-  // Asks every drive that is here how it is: failed ones that are well again come back up.
-  task<void> refresh(Context ctx);
+  // Drives with the same store as before keep their state; those not named are detached. An older ring than now changes
+  // nothing.
+  void update(Layout layout);
+  // Asks every drive that is here how it is: failed ones that are well again come back up. Gives whether any did.
+  task<bool> refresh(Context ctx);
+  // Only those that failed.
+  task<bool> refresh_failed(Context ctx);
 
  private:
   void publish();  // with the lock held
+  task<std::vector<bool>> ask(Context ctx, bool failed_only);
+  task<bool> ask_one(Context ctx, Member member);
+
+  chunkserver::RingEpochs* const epochs_;
   mutable std::mutex mutex_;
   std::shared_ptr<const ring::Ring> ring_;
+  std::vector<std::shared_ptr<const ring::Ring>> previous_;
+  std::optional<erasure::Profile> profile_;
   std::vector<Member> members_;  // attached ones, in order of attachment
   std::shared_ptr<const View> view_;
 };
@@ -73,6 +111,8 @@ class Targets {
   // A drive for the shard: its home if it works and was not excluded; else the drive that holds the fewest shards of the
   // block, rather one outside the block's homes than one among them. nullopt: none is left. Copies never share a drive.
   std::optional<std::size_t> assign(unsigned shard);
+  // The drive has a shard of the block already.
+  void hold(std::size_t drive) { ++held_[drive]; }
   // The drive could not take the shard; it is not asked again for this block.
   void refuse(unsigned shard, std::size_t drive);
 

@@ -23,6 +23,14 @@ bool Pins::pinned(metadata::ManifestId id) const {
   return counts_.contains(id);
 }
 
+std::vector<metadata::ManifestId> Pins::all() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<metadata::ManifestId> out;
+  out.reserve(counts_.size());
+  for (const auto& [id, count] : counts_) out.push_back(id);
+  return out;
+}
+
 void Pins::add(metadata::ManifestId id) {
   const std::lock_guard lock(mutex_);
   ++counts_[id];
@@ -33,6 +41,24 @@ void Pins::remove(metadata::ManifestId id) {
   const auto it = counts_.find(id);
   GABION_CHECK(it != counts_.end(), "what is unpinned was pinned");
   if (--it->second == 0) counts_.erase(it);
+}
+
+// --- RingsInUse ---
+
+std::optional<std::uint64_t> RingsInUse::oldest() const {
+  const std::lock_guard lock(mutex_);
+  if (epochs_.empty()) return std::nullopt;
+  return *epochs_.begin();
+}
+
+void RingsInUse::add(std::uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  epochs_.insert(epoch);
+}
+
+void RingsInUse::remove(std::uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  epochs_.erase(epochs_.find(epoch));
 }
 
 // --- RepairQueue ---

@@ -1,11 +1,13 @@
-// What the parts of the data path tell each other in memory: which manifests are being read (Pins), which shards were
-// found bad (RepairQueue), which blocks nobody will ever commit (Discards). All thread-safe and bounded or self-emptying.
+// What the parts of the data path tell each other in memory: which manifests are being read (Pins), by which rings work
+// that is under way goes (RingsInUse), which shards were found bad (RepairQueue), which blocks nobody will ever commit
+// (Discards). All thread-safe and bounded or self-emptying.
 #pragma once
 
 #include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -31,12 +33,41 @@ class Pins {
   };
   Pin pin(metadata::ManifestId id) { return {*this, id}; }
   bool pinned(metadata::ManifestId id) const;
+  std::vector<metadata::ManifestId> all() const;
 
  private:
   void add(metadata::ManifestId id);
   void remove(metadata::ManifestId id);
   mutable std::mutex mutex_;
   std::unordered_map<metadata::ManifestId, unsigned> counts_;
+};
+
+// The epochs of the rings by which something under way goes. A rebalance moves nothing while others still move by an older
+// ring, and is not over while a writer may still commit a block that was placed by one.
+class RingsInUse {
+ public:
+  class Mark {
+   public:
+    Mark() = default;
+    Mark(RingsInUse& rings, std::uint64_t epoch) : rings_(&rings), epoch_(epoch) { rings.add(epoch); }
+    Mark(Mark&& other) noexcept : rings_(std::exchange(other.rings_, nullptr)), epoch_(other.epoch_) {}
+    ~Mark() {
+      if (rings_ != nullptr) rings_->remove(epoch_);
+    }
+
+   private:
+    RingsInUse* rings_ = nullptr;
+    std::uint64_t epoch_ = 0;
+  };
+  Mark mark(std::uint64_t epoch) { return {*this, epoch}; }
+  // nullopt: nothing is under way.
+  std::optional<std::uint64_t> oldest() const;
+
+ private:
+  void add(std::uint64_t epoch);
+  void remove(std::uint64_t epoch);
+  mutable std::mutex mutex_;
+  std::multiset<std::uint64_t> epochs_;
 };
 
 // Shards that readers found missing or bad, on their way into the metadata's durable list. A shard that was handed over is

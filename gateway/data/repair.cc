@@ -63,6 +63,9 @@ Repairer::Progress Repairer::progress() const {
   progress.repaired_bytes = bytes_.value();
   progress.failed_blocks = failures_.value();
   progress.waiting_blocks = waiting_.load();
+  progress.rounds_begun = rounds_begun_.load();
+  progress.rounds_ended = rounds_ended_.load();
+  progress.all_settled = settled_.load();
   progress.rebuilding = rebuilding_.load();
   progress.blocks_looked_at = looked_at_.load();
   progress.blocks_rebuilt = rebuilt_.load();
@@ -98,43 +101,83 @@ task<Result<void>> Repairer::flush(Context ctx) {
   co_return result.error();
 }
 
+void Repairer::set_share(Share share) {
+  const std::lock_guard lock(mutex_);
+  share_ = share;
+}
+
+Share Repairer::share() const {
+  const std::lock_guard lock(mutex_);
+  return share_;
+}
+
 task<Result<bool>> Repairer::run_once(Context ctx) {
+  rounds_begun_.fetch_add(1);
+  const auto settled = co_await run_round(ctx);
+  settled_.store(settled && *settled && !background_.stopping());
+  rounds_ended_.fetch_add(1);
+  if (!settled) co_return settled.error();
+  co_return waiting_.load() == 0;
+}
+
+task<Result<bool>> Repairer::run_round(Context ctx) {
   std::string after;
   std::uint64_t kept = 0;
+  bool settled = true;
+  const Share mine = share();
   while (!background_.stopping()) {
     CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, after, kIntentsPerPage));
     if (page.empty()) break;
     after = page.back().block();
+    std::erase_if(page, [&](const metadata::RepairIntent& intent) {
+      const auto block = BlockId::from_raw(intent.block());
+      return block && !mine.owns(*block);
+    });
     // Those with the most shards gone have the least to spare.
     std::sort(page.begin(), page.end(), [](const auto& a, const auto& b) {
       return a.shards_size() != b.shards_size() ? a.shards_size() > b.shards_size() : a.block() < b.block();
     });
     for (const metadata::RepairIntent& intent : page) {
       if (background_.stopping()) break;
-      if (hopeless(intent)) {
-        ++kept;
-        continue;
-      }
-      const auto outcome = co_await repair(ctx, intent);
-      if (!outcome) {
-        failures_.add();
-        LOG(warn, "repair", "block could not be repaired now", field("error", outcome.error().message));
-      } else if (*outcome == Outcome::kept && looked_.size() < kLookedMax) {
-        looked_.insert(intent.block());
-      }
-      if (!outcome || *outcome == Outcome::kept) {
-        ++kept;
-        continue;
-      }
-      if (const auto id = BlockId::from_raw(intent.block())) core_.repairs.forget(*id);
-      metadata::Command finish;
-      finish.mutable_finish_repair()->set_block(intent.block());
-      *finish.mutable_finish_repair()->mutable_shards() = intent.shards();
-      CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
+      CO_TRY(const Outcome outcome, co_await carry_out(ctx, intent));
+      if (outcome == Outcome::done || outcome == Outcome::gone) continue;
+      ++kept;
+      if (outcome == Outcome::kept) settled = false;
     }
   }
   waiting_.store(kept);
-  co_return kept == 0;
+  co_return settled;
+}
+
+task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::RepairIntent intent) {
+  if (hopeless(intent)) co_return Outcome::kept;
+  const auto outcome = co_await repair(ctx, intent);
+  if (!outcome) {
+    failures_.add();
+    LOG(warn, "repair", "block could not be repaired now", field("error", outcome.error().message));
+    co_return outcome.error().code == Errc::corrupt ? Outcome::lost : Outcome::kept;
+  }
+  if (*outcome == Outcome::kept) {
+    if (looked_.size() < kLookedMax) looked_.insert(intent.block());
+    co_return Outcome::kept;
+  }
+  if (const auto id = BlockId::from_raw(intent.block())) core_.repairs.forget(*id);
+  metadata::Command finish;
+  finish.mutable_finish_repair()->set_block(intent.block());
+  *finish.mutable_finish_repair()->mutable_shards() = intent.shards();
+  CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
+  co_return *outcome;
+}
+
+task<Result<bool>> Repairer::make_whole(Context ctx, metadata::ManifestId manifest, BlockId block,
+                                        std::vector<unsigned> shards) {
+  metadata::RepairIntent intent;
+  intent.set_manifest(manifest);
+  intent.set_block(std::string(block.raw()));
+  for (const unsigned shard : shards) intent.add_shards(shard);
+  CO_TRY(const Outcome outcome, co_await repair(ctx, std::move(intent)));
+  if (outcome == Outcome::kept) co_return Error(Errc::unavailable, "a drive that the block belongs to does not work");
+  co_return outcome == Outcome::done;
 }
 
 bool Repairer::hopeless(const metadata::RepairIntent& intent) {
@@ -170,6 +213,7 @@ task<Result<Repairer::Outcome>> Repairer::repair(Context ctx, metadata::RepairIn
 
 task<Result<Repairer::Outcome>> Repairer::repair_block(Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
                                                        std::vector<unsigned> shards) {
+  const RingsInUse::Mark mark = core_.move_rings.mark(core_.deps.placement.view()->epoch());
   CO_TRY(const bool away, co_await all_safe_away_from_dead_homes(ctx, block, shards));
   if (away) co_return Outcome::kept;
   CO_TRY(const Buffer sealed, co_await read_sealed_block(core_, ctx, std::move(open), block));
@@ -229,6 +273,7 @@ task<Result<Repairer::Outcome>> Repairer::place(Context ctx, BlockRef block, uns
   if (!good) {
     const auto put = co_await view->drives[*home].store->put(ctx, key, std::vector<Bytes>(1, bytes));
     if (!put) {
+      if (put.error().code == Errc::conflict) co_return put.error();  // by a ring that is not current: later
       if (put.error().code == Errc::unavailable) {
         core_.deps.placement.mark_failed(view->drives[*home].id, put.error().message);
       }
@@ -239,7 +284,7 @@ task<Result<Repairer::Outcome>> Repairer::place(Context ctx, BlockRef block, uns
     shards_.add();
     bytes_.add(block.length);
   }
-  co_await remove_strays(ctx, block, shard, *home);
+  co_await remove_strays(ctx, block, shard, view->drives[*home].id);
   co_return Outcome::done;
 }
 
@@ -251,7 +296,7 @@ task<Result<Repairer::Outcome>> Repairer::keep_away_from_home(Context ctx, Block
   std::optional<std::size_t> best;
   std::size_t fewest = 0;
   for (std::size_t drive = 0; drive < view->ring->drives().size(); ++drive) {
-    if (drive == home || !view->up(drive)) continue;
+    if (drive == home || !view->takes_shards(drive)) continue;
     const auto page = co_await view->drives[drive].store->list(ctx, {block.id, 0}, BlockLayout(block).shards());
     if (!page) continue;
     const auto here = static_cast<std::size_t>(std::count_if(
@@ -266,17 +311,23 @@ task<Result<Repairer::Outcome>> Repairer::keep_away_from_home(Context ctx, Block
   co_return Outcome::kept;
 }
 
-task<void> Repairer::remove_strays(Context ctx, BlockRef block, unsigned shard, std::size_t home) {
+task<void> Repairer::remove_strays(Context ctx, BlockRef block, unsigned shard, DriveId home) {
   const auto view = core_.deps.placement.view();
+  const auto now = view->home(block.id, shard);
+  if (!now || view->drives[*now].id != home) co_return;  // the ring has changed: whoever works by it decides
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
   for (std::size_t drive = 0; drive < view->drives.size(); ++drive) {
-    if (drive == home || !view->up(drive)) continue;
-    chunkserver::ShardStore* store = view->drives[drive].store;
-    const auto info = co_await store->stat(ctx, key);
-    if (!info) continue;
-    // Should this fail, the spare copy does no harm: it goes with the block.
-    (void)co_await store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
+    if (drive != *now && view->up(drive)) co_await remove_stray(ctx, view, drive, key);
   }
+}
+
+task<void> Repairer::remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
+                                  chunkserver::ShardKey key) {
+  chunkserver::ShardStore* const store = view->drives[drive].store;
+  const auto info = co_await store->stat(ctx, key);
+  if (!info || core_.deps.placement.view()->epoch() != view->epoch()) co_return;
+  // Should this fail, the spare copy does no harm: it goes with the block.
+  (void)co_await store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
 }
 
 task<Result<std::uint64_t>> Repairer::rebuild_drive(Context ctx, DriveId drive) {

@@ -2,7 +2,7 @@
 // reads the block verified by its tags, computes the shards anew, puts those that are missing or wrong on their home
 // drives, and reads them back before it says so. While a home drive is dead it keeps the shard on another drive and the
 // intent in the list. Nothing is removed but copies away from home, and those only once home is verified.
-// One per cluster member that repairs; thread-safe. `store` outlives it; call stop() before destruction.
+// Every member of a cluster has one and does its share; thread-safe. `store` outlives it; call stop() before destruction.
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include "gateway/data/background.h"
 #include "gateway/data/block_reads.h"
 #include "gateway/data/block_store.h"
+#include "gateway/data/share.h"
 
 namespace gabion::gateway::data {
 
@@ -25,6 +26,8 @@ class Repairer {
     std::uint64_t repaired_bytes = 0;
     std::uint64_t failed_blocks = 0;   // attempts
     std::uint64_t waiting_blocks = 0;  // as of the last look
+    std::uint64_t rounds_begun = 0, rounds_ended = 0;
+    bool all_settled = false;          // the last round left nothing in this member's share but what is beyond repair
     // Of the drive being rebuilt.
     bool rebuilding = false;
     std::uint64_t blocks_looked_at = 0;
@@ -39,22 +42,32 @@ class Repairer {
   void resume() { background_.resume(); }
   void wake() { background_.wake(); }
   Progress progress() const;
+  void set_share(Share share);
   void add_to(MetricsRegistry& registry) const;
 
   // Hands bad shards found by readers to the metadata.
   task<Result<void>> flush(Context ctx);
-  // Carries out all intents that it can, most urgent first; true when none is left. One at a time.
+  // Carries out all intents of its share that it can, most urgent first; true when none is left. One at a time.
   task<Result<bool>> run_once(Context ctx);
   // Puts every shard whose home is this drive and that it does not hold onto it: for a drive that replaces another. Gives
   // the number of blocks that could not be repaired.
   task<Result<std::uint64_t>> rebuild_drive(Context ctx, DriveId drive);
+  // Brings these shards of one block home from what can be read of it. False when the block is gone. An error, unavailable
+  // among others, when a home is dead; corrupt when too little is left of the block.
+  task<Result<bool>> make_whole(Context ctx, metadata::ManifestId manifest, BlockId block, std::vector<unsigned> shards);
 
  private:
-  enum class Outcome { done, gone, kept };  // gone: nothing refers to the block any more; kept: later
+  // gone: nothing refers to the block any more; kept: later; lost: too little is left of it.
+  enum class Outcome { done, gone, kept, lost };
 
   task<void> cycle();
   // Nothing has changed since the intent had to be left: its homes are dead as they were.
   bool hopeless(const metadata::RepairIntent& intent);
+  // Nothing but what is beyond repair was left, in this member's share.
+  task<Result<bool>> run_round(Context ctx);
+  // What became of one intent; done and gone ones are taken off the list.
+  task<Result<Outcome>> carry_out(Context ctx, metadata::RepairIntent intent);
+  Share share() const;
   task<Result<Outcome>> repair(Context ctx, metadata::RepairIntent intent);
   task<Result<Outcome>> repair_block(Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
                                      std::vector<unsigned> shards);
@@ -64,7 +77,9 @@ class Repairer {
   task<Result<bool>> all_safe_away_from_dead_homes(Context ctx, BlockRef block, std::vector<unsigned> shards);
   task<Result<bool>> holds(Context ctx, std::size_t drive, chunkserver::ShardKey key, Bytes bytes);
   task<Result<Outcome>> keep_away_from_home(Context ctx, BlockRef block, unsigned shard, Bytes bytes);
-  task<void> remove_strays(Context ctx, BlockRef block, unsigned shard, std::size_t home);
+  task<void> remove_strays(Context ctx, BlockRef block, unsigned shard, DriveId home);
+  task<void> remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
+                          chunkserver::ShardKey key);
   // Gives the number of blocks that failed.
   task<std::uint64_t> rebuild_manifest(Context ctx, metadata::ManifestId id, metadata::Manifest manifest, DriveId drive);
   task<std::optional<unsigned>> missing_shard(Context ctx, BlockRef block, DriveId drive);
@@ -79,6 +94,10 @@ class Repairer {
   std::unordered_set<std::string> looked_;
   std::atomic<std::uint64_t> waiting_{0}, looked_at_{0}, rebuilt_{0};
   std::atomic<bool> rebuilding_{false};
+  std::atomic<std::uint64_t> rounds_begun_{0}, rounds_ended_{0};
+  std::atomic<bool> settled_{false};
+  mutable std::mutex mutex_;
+  Share share_;
   Counter shards_, bytes_, failures_;
 };
 

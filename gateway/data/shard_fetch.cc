@@ -27,7 +27,7 @@ task<Result<std::vector<Bytes>>> ShardFetch::fetch(Core& core, Context ctx, Requ
   co_return co_await self->run();
 }
 
-// The homes of all shards; drives to be avoided come last.
+// The homes of all shards, then where they were by previous rings; drives to be avoided come last.
 void ShardFetch::list_sources() {
   std::vector<Source> last;
   for (unsigned i = 0; i < layout_.shards(); ++i) {
@@ -38,7 +38,14 @@ void ShardFetch::list_sources() {
       continue;
     }
     const bool avoided = request_.avoided->contains(view_->drives[*home].id);
-    (avoided ? last : sources_).push_back({i, *home});
+    (avoided ? last : sources_).push_back({i, *home, false});
+  }
+  for (unsigned i = 0; i < layout_.shards() && !view_->previous.empty(); ++i) {
+    for (const std::size_t drive : view_->former_homes(request_.block.id, i)) {
+      if (!view_->up(drive)) unanswered_ = true;
+      else if (request_.avoided->contains(view_->drives[drive].id)) last.push_back({i, drive, true});
+      else sources_.push_back({i, drive, true});
+    }
   }
   sources_.insert(sources_.end(), last.begin(), last.end());
 }
@@ -89,6 +96,8 @@ void ShardFetch::read_failed(const Read& read, const Error& error) {
     case Errc::not_found:
     case Errc::corrupt:
     case Errc::invalid: {  // the shard on the drive is shorter than it must be
+      // While shards move it is no news that one is not here.
+      if (error.code == Errc::not_found && !view_->former_homes(request_.block.id, read.shard).empty()) break;
       core_.metrics.bad_shards.add();
       LOG(warn, "data", "shard is missing or bad", field("block", request_.block.id.to_hex()), field("shard", read.shard),
           field("drive", drive.to_hex()), field("error", error.message));
@@ -118,7 +127,7 @@ task<void> ShardFetch::search_drive(std::shared_ptr<ShardFetch> self, std::size_
       const auto known = std::any_of(self->sources_.begin(), self->sources_.end(), [&](const Source& source) {
         return source.shard == shard.key.index && source.drive == drive;
       });
-      if (!known) self->sources_.push_back({shard.key.index, drive});
+      if (!known) self->sources_.push_back({shard.key.index, drive, false});
     }
   } else {
     self->unanswered_ = true;
@@ -174,6 +183,7 @@ bool ShardFetch::advance(Target& target) {
   }
   const Read* pending = find(target.range.shard, target.range, Read::State::pending);
   if (pending != nullptr && !pending->late) return false;
+  if (pending == nullptr && start_former(target)) return false;
   degraded_ = true;
   return widened_ && advance_by_others(target);
 }
@@ -204,18 +214,30 @@ bool ShardFetch::advance_by_others(Target& target) {
   return false;
 }
 
+bool ShardFetch::tried(const Source& source, const ShardRange& range) const {
+  return std::any_of(reads_.begin(), reads_.end(), [&](const auto& read) {
+    const bool overlaps = read->begin < range.end && range.begin < read->end;
+    const bool covers = read->begin <= range.begin && read->end >= range.end;
+    if (read->shard != source.shard) return false;
+    // One good or timely read of a shard is enough; a source that failed within the range is not asked again.
+    if (covers && (read->state == Read::State::done || (read->state == Read::State::pending && !read->late))) return true;
+    return read->drive == source.drive && (covers || (overlaps && read->state == Read::State::failed));
+  });
+}
+
 bool ShardFetch::start_other(const Target& target) {
   for (const Source& source : sources_) {
-    if (request_.distrusted.contains(source.shard)) continue;
-    const auto tried = std::any_of(reads_.begin(), reads_.end(), [&](const auto& read) {
-      const bool overlaps = read->begin < target.range.end && target.range.begin < read->end;
-      const bool covers = read->begin <= target.range.begin && read->end >= target.range.end;
-      if (read->shard != source.shard) return false;
-      // One good or timely read of a shard is enough; a source that failed within the range is not asked again.
-      if (covers && (read->state == Read::State::done || (read->state == Read::State::pending && !read->late))) return true;
-      return read->drive == source.drive && (covers || (overlaps && read->state == Read::State::failed));
-    });
-    if (tried) continue;
+    if (request_.distrusted.contains(source.shard) || tried(source, target.range)) continue;
+    start(source, target.range);
+    return true;
+  }
+  return false;
+}
+
+bool ShardFetch::start_former(const Target& target) {
+  if (request_.distrusted.contains(target.range.shard)) return false;
+  for (const Source& source : sources_) {
+    if (!source.former || source.shard != target.range.shard || tried(source, target.range)) continue;
     start(source, target.range);
     return true;
   }

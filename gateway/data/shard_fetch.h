@@ -49,6 +49,7 @@ class ShardFetch : public std::enable_shared_from_this<ShardFetch> {
   struct Source {
     unsigned shard = 0;
     std::size_t drive = 0;
+    bool former = false;  // it was the shard's home by a previous ring
   };
   struct Target {
     ShardRange range;
@@ -58,6 +59,9 @@ class ShardFetch : public std::enable_shared_from_this<ShardFetch> {
   task<Result<std::vector<Bytes>>> run();
   void list_sources();
   bool start_home(const Target& target);
+  // The shard itself from where it was before the ring changed. False when it cannot be there or was looked for already.
+  bool start_former(const Target& target);
+  bool tried(const Source& source, const ShardRange& range) const;
   void start(const Source& source, const ShardRange& range);
   static task<void> read_shard(std::shared_ptr<ShardFetch> self, std::size_t read);
   void read_failed(const Read& read, const Error& error);
