@@ -1,0 +1,302 @@
+#include "gateway/data/rebalance.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/log.h"
+
+namespace gabion::gateway::data {
+namespace {
+
+constexpr std::size_t kManifestsPerPage = 256;
+constexpr std::size_t kFailedMax = 100'000;  // remembered for another try; with more, the walk begins anew
+
+chunkserver::ShardKey key_of(const BlockRef& block, unsigned shard) { return {block.id, static_cast<std::uint8_t>(shard)}; }
+
+Error ring_changed() { return {Errc::conflict, "the ring changed while a block was moved"}; }
+
+}  // namespace
+
+Rebalancer::Rebalancer(BlockStore& store, Repairer& repairer, RebalanceOptions options)
+    : core_(store.core()),
+      repairer_(repairer),
+      options_(options),
+      background_(store.core().deps.clock, options.retry),
+      limit_(store.core().deps.clock, options.bytes_per_second) {}
+
+void Rebalancer::start(const Executor& executor) {
+  background_.start(executor, [this] { return cycle(); });
+}
+
+void Rebalancer::assign(std::optional<Assignment> assignment) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (assignment == assignment_) return;
+    const bool anew = !assignment || !assignment_ || assignment->job != assignment_->job ||
+                      assignment->epoch != assignment_->epoch || assignment->share != assignment_->share;
+    if (anew) {
+      progress_ = {};
+      progress_.job = assignment ? assignment->job : 0;
+    }
+    assignment_ = assignment;
+  }
+  background_.wake();
+}
+
+Rebalancer::Progress Rebalancer::progress() const {
+  const std::lock_guard lock(mutex_);
+  return progress_;
+}
+
+void Rebalancer::add_to(MetricsRegistry& registry) const {
+  registry.add("gabion_rebalance_shards_total", "Shards copied to their homes by the current ring.", "", moved_shards_);
+  registry.add("gabion_rebalance_bytes_total", "Bytes of those shards.", "", moved_bytes_);
+  registry.add("gabion_rebalance_strays_total", "Shards removed from where they belonged before.", "", strays_);
+  registry.add("gabion_rebalance_rebuilt_blocks_total", "Blocks of which a shard was nowhere and was reconstructed.", "",
+               rebuilt_blocks_);
+}
+
+std::optional<Rebalancer::Assignment> Rebalancer::current() const {
+  const std::lock_guard lock(mutex_);
+  return assignment_;
+}
+
+bool Rebalancer::goes_on(const Assignment& begun) const {
+  const auto now = current();
+  return !background_.stopping() && now && !now->paused && now->job == begun.job && now->epoch == begun.epoch &&
+         now->share == begun.share;
+}
+
+task<bool> Rebalancer::wait_for(const Assignment& begun, bool Assignment::* condition) {
+  while (goes_on(begun)) {
+    const auto now = current();
+    if (now && (*now).*condition) co_return true;
+    co_await core_.deps.clock.sleep(options_.poll);
+  }
+  co_return false;
+}
+
+task<void> Rebalancer::cycle() {
+  const auto begun = current();
+  if (!begun || begun->paused || progress().finished) co_return;
+  if (core_.deps.placement.view()->epoch() < begun->epoch) co_return;  // the ring has not come yet
+  Context ctx;
+  ctx.priority = Priority::background;
+  const auto done = co_await carry_out(ctx, *begun);
+  if (done || !goes_on(*begun)) co_return;
+  LOG(warn, "rebalance", "the rebalance goes on later", field("job", begun->job), field("error", done.error().message));
+}
+
+task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
+  const Error interrupted(Errc::cancelled, "the job was interrupted");
+  const bool movers = co_await wait_for(begun, &Assignment::movers_settled);
+  if (!movers) co_return interrupted;
+  {
+    const std::lock_guard lock(mutex_);
+    progress_ = {};
+    progress_.job = begun.job;
+  }
+  metadata::ManifestId last = 0;
+  CO_TRY(auto failed, co_await walk(ctx, begun, last));
+  const bool writers = co_await wait_for(begun, &Assignment::writers_settled);
+  if (!writers) co_return interrupted;
+  CO_TRY(auto late, co_await walk(ctx, begun, last));
+  failed.insert(failed.end(), late.begin(), late.end());
+  while (!failed.empty() && failed.size() <= kFailedMax) {
+    co_await core_.deps.clock.sleep(options_.retry);
+    if (!goes_on(begun)) co_return interrupted;
+    failed = co_await settle_all(ctx, begun, std::move(failed));
+  }
+  if (!failed.empty()) co_return Error(Errc::unavailable, "too many blocks cannot be moved now");
+  const bool repaired = co_await repairs_settled(begun);
+  if (!repaired || !goes_on(begun)) co_return interrupted;
+  const std::lock_guard lock(mutex_);
+  progress_.finished = true;
+  co_return Result<void>();
+}
+
+task<Result<std::deque<Rebalancer::Item>>> Rebalancer::walk(Context ctx, Assignment begun, metadata::ManifestId& last) {
+  std::deque<Item> failed;
+  for (;;) {
+    if (!goes_on(begun)) co_return Error(Errc::cancelled, "the job was interrupted");
+    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, last, kManifestsPerPage));
+    if (page.empty()) break;
+    last = page.back().id;
+    std::deque<Item> items;
+    for (const auto& entry : page) {
+      for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
+        const auto block = block_ref(entry.manifest, entry.id, i);
+        if (block && begun.share.owns(block->id)) items.push_back({entry.id, *block});
+      }
+    }
+    auto again = co_await settle_all(ctx, begun, std::move(items));
+    failed.insert(failed.end(), again.begin(), again.end());
+  }
+  const std::lock_guard lock(mutex_);
+  progress_.blocks_total = progress_.blocks_done + failed.size();
+  co_return failed;
+}
+
+task<std::deque<Rebalancer::Item>> Rebalancer::settle_all(Context ctx, Assignment begun, std::deque<Item> items) {
+  std::deque<Item> failed;
+  while (!items.empty() && goes_on(begun)) {
+    std::vector<Item> batch;
+    std::vector<task<Outcome>> work;
+    for (; !items.empty() && batch.size() < options_.blocks_at_once; items.pop_front()) {
+      batch.push_back(items.front());
+      work.push_back(settle(ctx, items.front()));
+    }
+    const auto outcomes = co_await gather(std::move(work));
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (outcomes[i] == Outcome::failed) failed.push_back(batch[i]);
+      else ++progress_.blocks_done;
+      if (outcomes[i] == Outcome::lost) ++progress_.failed_blocks;
+    }
+  }
+  failed.insert(failed.end(), items.begin(), items.end());
+  co_return failed;
+}
+
+task<Rebalancer::Outcome> Rebalancer::settle(Context ctx, Item item) {
+  const auto settled = co_await settle_block(ctx, item);
+  if (settled) co_return Outcome::settled;
+  if (settled.error().code == Errc::corrupt) {
+    LOG(error, "rebalance", "block is beyond repair", field("block", item.block.id.to_hex()),
+        field("error", settled.error().message));
+    co_return Outcome::lost;
+  }
+  LOG(debug, "rebalance", "block cannot be moved now", field("block", item.block.id.to_hex()),
+      field("error", settled.error().message));
+  co_return Outcome::failed;
+}
+
+// False when nothing refers to the block any more.
+task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
+  const Pins::Pin pin = core_.pins.pin(item.manifest);
+  const auto view = core_.deps.placement.view();
+  const RingsInUse::Mark mark = core_.move_rings.mark(view->epoch());
+  const BlockLayout layout(item.block);
+  std::vector<task<Result<bool>>> looks;
+  for (unsigned shard = 0; shard < layout.shards(); ++shard) looks.push_back(at_home(ctx, view, item.block, shard));
+  const auto present = co_await gather(std::move(looks));
+  std::vector<unsigned> missing, moved;
+  for (unsigned shard = 0; shard < layout.shards(); ++shard) {
+    if (!present[shard]) co_return present[shard].error();
+    if (!*present[shard]) missing.push_back(shard);
+    if (!view->former_homes(item.block.id, shard).empty()) moved.push_back(shard);
+  }
+  if (missing.empty() && moved.empty()) co_return true;
+  CO_TRY(const bool deleted, co_await gone(ctx, item.manifest));
+  if (deleted) co_return false;
+  std::vector<unsigned> nowhere;
+  std::set<unsigned> verified;
+  for (const unsigned shard : missing) {
+    CO_TRY(const bool copied, co_await copy_home(ctx, view, item.block, shard));
+    if (copied) verified.insert(shard);
+    else nowhere.push_back(shard);
+  }
+  if (!nowhere.empty()) {
+    rebuilt_blocks_.add();
+    co_await limit_.take(layout.shard_bytes() * layout.needed());
+    CO_TRY(const bool whole, co_await repairer_.make_whole(ctx, item.manifest, item.block.id, std::move(nowhere)));
+    if (!whole) co_return false;
+  }
+  for (const unsigned shard : moved) {
+    CO_CHECK(co_await remove_strays(ctx, view, item.block, shard, verified.contains(shard)));
+  }
+  co_return true;
+}
+
+task<Result<bool>> Rebalancer::gone(Context ctx, metadata::ManifestId id) {
+  const auto manifest = co_await core_.deps.metadata.manifest(ctx, id);
+  if (manifest) co_return false;
+  if (manifest.error().code == Errc::not_found) co_return true;
+  co_return manifest.error();
+}
+
+task<Result<bool>> Rebalancer::at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
+                                       unsigned shard) {
+  const auto home = view->home(block.id, shard);
+  if (!home || !view->up(*home)) co_return Error(Errc::unavailable, "the home of a shard does not work");
+  const auto info = co_await view->drives[*home].store->stat(ctx, key_of(block, shard));
+  if (info) co_return info->length == BlockLayout(block).shard_bytes();
+  if (info.error().code == Errc::not_found || info.error().code == Errc::corrupt) co_return false;
+  co_return info.error();
+}
+
+// False when no former home has it.
+task<Result<bool>> Rebalancer::copy_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
+                                         unsigned shard) {
+  const auto home = view->home(block.id, shard);
+  const chunkserver::ShardKey key = key_of(block, shard);
+  const std::size_t bytes = BlockLayout(block).shard_bytes();
+  CO_TRY(const auto lease, co_await core_.deps.memory.acquire(ctx, 2 * bytes));
+  for (const std::size_t from : view->former_homes(block.id, shard)) {
+    if (!view->up(from)) continue;
+    const auto found = co_await view->drives[from].store->read(ctx, key, 0, 0);
+    if (!found || found->size() != bytes) continue;
+    co_await limit_.take(bytes);
+    chunkserver::ShardStore& to = *view->drives[*home].store;
+    if (core_.deps.placement.view()->epoch() != view->epoch()) co_return ring_changed();
+    CO_CHECK(co_await to.put(ctx, key, std::vector<Bytes>(1, *found)));
+    CO_TRY(const Bytes back, co_await to.read(ctx, key, 0, 0));
+    if (!(back == *found)) co_return Error(Errc::unavailable, "a shard reads back differently from what was copied");
+    moved_shards_.add();
+    moved_bytes_.add(bytes);
+    const std::lock_guard lock(mutex_);
+    progress_.bytes_moved += bytes;
+    co_return true;
+  }
+  co_return false;
+}
+
+task<Result<bool>> Rebalancer::good_at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
+                                            unsigned shard) {
+  const std::size_t bytes = BlockLayout(block).shard_bytes();
+  CO_TRY(const auto lease, co_await core_.deps.memory.acquire(ctx, bytes));
+  chunkserver::ShardStore& store = *view->drives[*view->home(block.id, shard)].store;
+  const auto read = co_await store.read(ctx, key_of(block, shard), 0, 0);
+  if (read) co_return read->size() == bytes;
+  if (read.error().code == Errc::not_found || read.error().code == Errc::corrupt) co_return false;
+  co_return read.error();
+}
+
+// The shard is at home: what former homes still have of it may go, once home was read and is good.
+task<Result<void>> Rebalancer::remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
+                                             unsigned shard, bool verified) {
+  const chunkserver::ShardKey key = key_of(block, shard);
+  verified |= core_.options.sabotage.remove_unverified;
+  for (const std::size_t drive : view->former_homes(block.id, shard)) {
+    if (!view->up(drive)) co_return Error(Errc::unavailable, "a drive that a shard is to leave does not work");
+    chunkserver::ShardStore& store = *view->drives[drive].store;
+    const auto info = co_await store.stat(ctx, key);
+    if (!info && info.error().code == Errc::not_found) continue;
+    if (!info) co_return info.error();
+    if (!verified) {
+      CO_TRY(verified, co_await good_at_home(ctx, view, block, shard));
+    }
+    if (!verified) {
+      CO_TRY(verified, co_await copy_home(ctx, view, block, shard));
+    }
+    if (!verified) co_return Error(Errc::unavailable, "a shard is good neither at home nor where it was before");
+    if (core_.deps.placement.view()->epoch() != view->epoch()) co_return ring_changed();
+    CO_CHECK(co_await store.remove(ctx, std::vector<chunkserver::ShardKey>(1, key)));
+    strays_.add();
+  }
+  co_return Result<void>();
+}
+
+// Blocks that are on the list of repairs may have shards nowhere but on a drive that is to be given up.
+task<bool> Rebalancer::repairs_settled(const Assignment& begun) {
+  const std::uint64_t since = repairer_.progress().rounds_begun;
+  while (goes_on(begun)) {
+    const Repairer::Progress progress = repairer_.progress();
+    if (progress.rounds_ended > since && progress.all_settled) co_return true;
+    repairer_.wake();
+    co_await core_.deps.clock.sleep(options_.poll);
+  }
+  co_return false;
+}
+
+}  // namespace gabion::gateway::data

@@ -1,0 +1,93 @@
+// Rebalancer carries out this member's share of a job that brings every shard to its home of the current ring: it walks all
+// manifests, and for each block copies what is missing at home from where previous rings had it, or has it reconstructed
+// when it is nowhere, reads it back, and only then removes it from where it was.
+//
+// The walk begins when no member moves shards by an older ring any more, so that two members never each take the other's
+// copy for the stray one. At its end it waits until no writer may commit blocks that were placed by an older ring, and looks
+// at what came since. Blocks that fail for now are tried again until they do not; those beyond repair are counted.
+//
+// Thread-safe. `store` and `repairer` outlive it; call stop() before destruction.
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "gateway/data/rate_limit.h"
+#include "gateway/data/repair.h"
+
+namespace gabion::gateway::data {
+
+class Rebalancer {
+ public:
+  struct RebalanceOptions {
+    std::uint64_t bytes_per_second = 256 * MiB;  // of shards moved, by this member; 0: no limit
+    std::size_t blocks_at_once = 8;
+    Duration retry = std::chrono::seconds(5);    // between walks over blocks that failed for now
+    Duration poll = std::chrono::milliseconds(500);
+  };
+  // What the cluster wants of this member now.
+  struct Assignment {
+    std::uint64_t job = 0;
+    std::uint64_t epoch = 0;  // of the ring it works towards
+    Share share;
+    bool paused = false;
+    // As the leader has heard from all members: nobody moves, and nobody writes, by a ring older than the job's.
+    bool movers_settled = true;
+    bool writers_settled = true;
+    friend bool operator==(const Assignment&, const Assignment&) = default;
+  };
+  struct Progress {
+    std::uint64_t job = 0;
+    std::uint64_t blocks_done = 0, blocks_total = 0;  // total: as far as known, 0 before the first walk's end
+    std::uint64_t bytes_moved = 0;
+    std::uint64_t failed_blocks = 0;  // of the walk that goes on: for now, or beyond repair
+    bool finished = false;
+  };
+
+  Rebalancer(BlockStore& store, Repairer& repairer, RebalanceOptions options);
+
+  void start(const Executor& executor);
+  task<void> stop() { return background_.stop(); }
+  // nullopt: nothing to do. Another job, share or epoch begins anew.
+  void assign(std::optional<Assignment> assignment);
+  Progress progress() const;
+  void add_to(MetricsRegistry& registry) const;
+
+ private:
+  enum class Outcome { settled, failed, lost };
+  struct Item {
+    metadata::ManifestId manifest = 0;
+    BlockRef block;
+  };
+
+  task<void> cycle();
+  std::optional<Assignment> current() const;
+  // The job that was begun is still to be done, as it was begun.
+  bool goes_on(const Assignment& begun) const;
+  task<bool> wait_for(const Assignment& begun, bool Assignment::* condition);
+  task<Result<void>> carry_out(Context ctx, Assignment begun);
+  // The manifests after `last`, up to the newest. Gives the blocks that failed for now.
+  task<Result<std::deque<Item>>> walk(Context ctx, Assignment begun, metadata::ManifestId& last);
+  task<std::deque<Item>> settle_all(Context ctx, Assignment begun, std::deque<Item> items);
+  task<Outcome> settle(Context ctx, Item item);
+  task<Result<bool>> settle_block(Context ctx, Item item);
+  task<Result<bool>> at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);
+  task<Result<bool>> copy_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);
+  task<Result<void>> remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard,
+                                   bool verified);
+  task<Result<bool>> good_at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);
+  task<Result<bool>> gone(Context ctx, metadata::ManifestId id);
+  task<bool> repairs_settled(const Assignment& begun);
+
+  Core& core_;
+  Repairer& repairer_;
+  const RebalanceOptions options_;
+  Background background_;
+  RateLimit limit_;  // used on the executor of start()
+  mutable std::mutex mutex_;
+  std::optional<Assignment> assignment_;
+  Progress progress_;
+  Counter moved_shards_, moved_bytes_, strays_, rebuilt_blocks_;
+};
+
+}  // namespace gabion::gateway::data

@@ -1,0 +1,176 @@
+#include "gateway/data/scrub.h"
+
+#include "common/log.h"
+
+namespace gabion::gateway::data {
+namespace {
+
+constexpr std::size_t kShardsPerPage = 256;
+constexpr std::size_t kManifestsPerPage = 256;
+
+// The first key that is greater.
+std::optional<chunkserver::ShardKey> next_key(chunkserver::ShardKey key) {
+  if (++key.index != 0) return key;
+  for (std::size_t i = key.block.bytes.size(); i-- > 0;) {
+    if (++key.block.bytes[i] != 0) return key;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Scrubber::Scrubber(BlockStore& store, Repairer& repairer, ScrubOptions options)
+    : core_(store.core()), repairer_(repairer), options_(options), background_(store.core().deps.clock, options.retry) {}
+
+void Scrubber::start(const Executor& executor) {
+  background_.start(executor, [this] { return cycle(); });
+}
+
+void Scrubber::set_drives(std::vector<LocalDrive> drives) {
+  const std::lock_guard lock(mutex_);
+  drives_ = std::move(drives);
+}
+
+void Scrubber::assign(std::optional<Assignment> assignment) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (assignment == assignment_) return;
+    if (!assignment || !assignment_ || assignment->job != assignment_->job) {
+      progress_ = {};
+      progress_.job = assignment ? assignment->job : 0;
+    }
+    assignment_ = assignment;
+  }
+  background_.wake();
+}
+
+Scrubber::Progress Scrubber::progress() const {
+  const std::lock_guard lock(mutex_);
+  return progress_;
+}
+
+std::optional<Scrubber::Assignment> Scrubber::current() const {
+  const std::lock_guard lock(mutex_);
+  return assignment_;
+}
+
+bool Scrubber::goes_on(std::uint64_t job) const {
+  const auto now = current();
+  return !background_.stopping() && now && now->job == job;
+}
+
+// False when there is nothing to go on with.
+task<bool> Scrubber::wait_while_paused(std::uint64_t job) {
+  for (;;) {
+    const auto now = current();
+    if (!goes_on(job) || !now) co_return false;
+    if (!now->paused) co_return true;
+    co_await core_.deps.clock.sleep(std::chrono::milliseconds(500));
+  }
+}
+
+task<void> Scrubber::cycle() {
+  const auto begun = current();
+  if (!begun || begun->paused || progress().finished) co_return;
+  Context ctx;
+  ctx.priority = Priority::background;
+  const auto done = co_await carry_out(ctx, begun->job);
+  if (done || !goes_on(begun->job)) co_return;
+  LOG(warn, "scrub", "the scrub begins anew later", field("job", begun->job), field("error", done.error().message));
+}
+
+task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
+  std::vector<LocalDrive> drives;
+  {
+    const std::lock_guard lock(mutex_);
+    drives = drives_;
+    progress_ = {};
+    progress_.job = job;
+  }
+  std::vector<task<Result<Bad>>> work;
+  for (const LocalDrive& drive : drives) {
+    const auto status = co_await drive.store->status(ctx);
+    {
+      const std::lock_guard lock(mutex_);
+      if (status) progress_.shards_total += status->shards;
+    }
+    work.push_back(verify_drive(ctx, job, drive));
+  }
+  auto found = co_await gather(std::move(work));
+  Bad bad;
+  for (auto& one : found) {
+    if (!one) co_return one.error();
+    bad.merge(*one);
+  }
+  CO_CHECK(co_await find_owners(ctx, job, std::move(drives), std::move(bad)));
+  const std::lock_guard lock(mutex_);
+  progress_.finished = true;
+  co_return Result<void>();
+}
+
+task<Result<Scrubber::Bad>> Scrubber::verify_drive(Context ctx, std::uint64_t job, LocalDrive drive) {
+  RateLimit limit(core_.deps.clock, options_.bytes_per_second);
+  Bad bad;
+  std::optional<chunkserver::ShardKey> from = chunkserver::ShardKey();
+  while (from) {
+    CO_TRY(const auto page, co_await drive.store->list(ctx, *from, kShardsPerPage));
+    for (const chunkserver::ShardInfo& shard : page.shards) {
+      const bool on = co_await wait_while_paused(job);
+      if (!on) co_return Error(Errc::cancelled, "the job was interrupted");
+      co_await limit.take(shard.length);
+      const auto good = co_await drive.verify(ctx, shard.key);
+      // Removed since it was listed: it is looked for with the manifests.
+      const bool damaged = !good && good.error().code == Errc::corrupt;
+      if (!good && !damaged && good.error().code != Errc::not_found) co_return good.error();
+      if (damaged) bad.emplace(drive.id, shard.key);
+      const std::lock_guard lock(mutex_);
+      ++progress_.shards_done;
+      progress_.bytes_verified += shard.length;
+    }
+    from = page.more && !page.shards.empty() ? next_key(page.shards.back().key) : std::nullopt;
+  }
+  co_return bad;
+}
+
+task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives, Bad bad) {
+  metadata::ManifestId after = 0;
+  for (;;) {
+    const bool on = co_await wait_while_paused(job);
+    if (!on) co_return Error(Errc::cancelled, "the job was interrupted");
+    CO_TRY(const auto page, co_await core_.deps.metadata.manifests(ctx, after, kManifestsPerPage));
+    if (page.empty()) break;
+    after = page.back().id;
+    for (const auto& entry : page) {
+      for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
+        const auto block = block_ref(entry.manifest, entry.id, i);
+        if (block) co_await look_at(ctx, *block, drives, bad);
+      }
+    }
+  }
+  repairer_.wake();
+  co_return Result<void>();
+}
+
+task<void> Scrubber::look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Bad& bad) {
+  const auto view = core_.deps.placement.view();
+  for (unsigned shard = 0; shard < BlockLayout(block).shards(); ++shard) {
+    const auto home = view->home(block.id, shard);
+    // One that is on its way is looked after by the rebalance.
+    if (!home || !view->former_homes(block.id, shard).empty()) continue;
+    for (const LocalDrive& drive : drives) {
+      if (view->drives[*home].id != drive.id) continue;
+      const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+      bool broken = bad.contains({drive.id, key});
+      if (!broken) {
+        const auto info = co_await drive.store->stat(ctx, key);
+        broken = !info && info.error().code == Errc::not_found;
+      }
+      if (!broken) continue;
+      core_.repairs.add(block, shard);
+      const std::lock_guard lock(mutex_);
+      ++progress_.bad_shards;
+    }
+  }
+}
+
+}  // namespace gabion::gateway::data

@@ -1,0 +1,73 @@
+// Scrubber carries out this member's part of a scrub job: every cell of every shard on its own drives is read and verified,
+// and then all manifests are walked for shards whose home is one of these drives and that are bad or not there. Those go to
+// the list of repairs. It needs no keys. Thread-safe. `store`, `repairer` and the drives outlive it; call stop() before
+// destruction.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <set>
+
+#include "gateway/data/rate_limit.h"
+#include "gateway/data/repair.h"
+
+namespace gabion::gateway::data {
+
+class Scrubber {
+ public:
+  struct ScrubOptions {
+    std::uint64_t bytes_per_second = 64 * MiB;  // of each drive; 0: no limit
+    Duration retry = std::chrono::seconds(5);   // after the metadata could not be read
+  };
+  // A drive of this node. `verify` reads every cell of a shard: corrupt when one is bad.
+  struct LocalDrive {
+    LocalDrive() = default;
+    DriveId id;
+    chunkserver::ShardStore* store = nullptr;
+    std::function<task<Result<void>>(Context, chunkserver::ShardKey)> verify;
+  };
+  struct Assignment {
+    std::uint64_t job = 0;
+    bool paused = false;
+    friend bool operator==(const Assignment&, const Assignment&) = default;
+  };
+  struct Progress {
+    std::uint64_t job = 0;
+    std::uint64_t shards_done = 0, shards_total = 0;
+    std::uint64_t bytes_verified = 0;
+    std::uint64_t bad_shards = 0;  // also those that are not there
+    bool finished = false;
+  };
+
+  Scrubber(BlockStore& store, Repairer& repairer, ScrubOptions options);
+
+  void start(const Executor& executor);
+  task<void> stop() { return background_.stop(); }
+  // Those of the next job.
+  void set_drives(std::vector<LocalDrive> drives);
+  void assign(std::optional<Assignment> assignment);
+  Progress progress() const;
+
+ private:
+  using Bad = std::set<std::pair<DriveId, chunkserver::ShardKey>>;
+
+  task<void> cycle();
+  std::optional<Assignment> current() const;
+  bool goes_on(std::uint64_t job) const;
+  task<Result<void>> carry_out(Context ctx, std::uint64_t job);
+  task<Result<Bad>> verify_drive(Context ctx, std::uint64_t job, LocalDrive drive);
+  task<Result<void>> find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives, Bad bad);
+  task<void> look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Bad& bad);
+  task<bool> wait_while_paused(std::uint64_t job);
+
+  Core& core_;
+  Repairer& repairer_;
+  const ScrubOptions options_;
+  Background background_;
+  mutable std::mutex mutex_;
+  std::vector<LocalDrive> drives_;
+  std::optional<Assignment> assignment_;
+  Progress progress_;
+};
+
+}  // namespace gabion::gateway::data
