@@ -12,7 +12,8 @@
 
 namespace gabion::net {
 
-// The server's side of TLS for any client. `executor` is that of the one thread which uses the stream and owns `sweeper` and `tls`.
+// The server's side of TLS for any client. `executor` is that of the one thread which uses the stream and owns
+// `sweeper` and `tls`.
 std::unique_ptr<ByteStream> make_tls_stream(Executor executor, DeadlineSweeper& sweeper, ThreadTls& tls,
                                             SocketHandle socket);
 

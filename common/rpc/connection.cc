@@ -129,7 +129,7 @@ task<Result<Reply>> Connection::call(Context ctx, Method method, std::string hea
 
 void Connection::post(Method method, std::string header, std::vector<Bytes> payload) {
   auto frame = make_question(FrameKind::post, {}, method, std::move(header), std::move(payload));
-  if (!frame || !open() || writer_.queued_bytes() + frame->size() > host_.limits.posts) {
+  if (!frame || !open() || writer_.queued_posts() + frame->size() > host_.limits.posts) {
     host_.metrics.posts_dropped.add();
     return;
   }

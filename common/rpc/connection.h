@@ -2,8 +2,8 @@
 // told apart by their ids. One task reads, one writes (FrameWriter). Either side may call; a side without a handler is only
 // called by mistake, which ends the connection.
 //
-// Both sides send something at least every half second. A peer that was silent for five of those times is dead, stopped or cut off:
-// the connection ends. When it ends, calls that were not sent yet get Errc::unavailable, those that were get
+// Both sides send something at least every half second. A peer that was silent for five of those times is dead, stopped or
+// cut off: the connection ends. When it ends, calls that were not sent yet get Errc::unavailable, those that were get
 // unknown_outcome.
 //
 // What is under way is bounded in both directions. A caller over the bound gets exhausted at once; so does a peer that
@@ -32,7 +32,7 @@ namespace gabion::rpc {
 struct ConnectionLimits {
   std::size_t calls = 1024;      // under way in one direction
   std::size_t bytes = 64 * MiB;  // of questions under way, and of answers that wait to be sent
-  std::size_t posts = 8 * MiB;   // with more than this waiting to be sent, posts are dropped
+  std::size_t posts = 8 * MiB;   // of posts that wait to be sent; more are dropped
   Duration ping_interval = std::chrono::milliseconds(500);
   unsigned silent_intervals = 5;
 };

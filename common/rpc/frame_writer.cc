@@ -8,19 +8,26 @@ namespace {
 // Small frames that wait together share one write and one TLS record.
 constexpr std::size_t kBatchBytes = 16 * KiB;
 
+enum Class : std::size_t { urgent, interactive, background };
+
+Class class_of(const OutgoingFrame& frame) {
+  switch (frame.head.kind) {
+    case FrameKind::ping:
+    case FrameKind::goodbye:
+    case FrameKind::post: return urgent;
+    default: break;
+  }
+  if (frame.head.priority == Priority::background) return background;
+  return frame.size() <= kBatchBytes ? urgent : interactive;
+}
+
 }  // namespace
 
 void FrameWriter::push(OutgoingFrame frame) {
   if (stopped_) return;
   queued_bytes_ += frame.size();
-  const FrameKind kind = frame.head.kind;
-  if (kind == FrameKind::ping || kind == FrameKind::goodbye) {
-    control_.push_back(std::move(frame));
-  } else if (frame.head.priority == Priority::interactive) {
-    interactive_.push_back(std::move(frame));
-  } else {
-    background_.push_back(std::move(frame));
-  }
+  if (frame.head.kind == FrameKind::post) queued_posts_ += frame.size();
+  queues_[class_of(frame)].frames.push_back(std::move(frame));
   wake_.set();
 }
 
@@ -38,27 +45,33 @@ void FrameWriter::stop() {
   wake_.set();
 }
 
-FrameWriter::Queue& FrameWriter::next_queue() {
-  if (!control_.empty()) return control_;
-  const bool turn_of_background = interactive_run_ >= kInteractiveRun && !background_.empty();
-  if (interactive_.empty() || turn_of_background) {
-    interactive_run_ = 0;
-    return background_;
+// The first that has frames and has not had its row, unless no other one waits. nullptr: there is nothing.
+FrameWriter::Queue* FrameWriter::next_queue() {
+  Queue* first = nullptr;
+  for (Queue& queue : queues_) {
+    if (queue.frames.empty()) continue;
+    if (queue.in_a_row < queue.most_in_a_row) return &queue;
+    if (first == nullptr) first = &queue;
   }
-  ++interactive_run_;
-  return interactive_;
+  return first;
+}
+
+OutgoingFrame FrameWriter::take_from(Queue& queue) {
+  for (Queue* earlier = queues_.data(); earlier != &queue; ++earlier) earlier->in_a_row = 0;
+  ++queue.in_a_row;
+  OutgoingFrame frame = std::move(queue.frames.front());
+  queue.frames.pop_front();
+  return frame;
 }
 
 // One frame of any size, or several that are small together. Calls that nobody waits for any more are left out.
 std::vector<OutgoingFrame> FrameWriter::take_batch() {
   std::vector<OutgoingFrame> batch;
   std::size_t bytes = 0;
-  while (!empty()) {
-    Queue& queue = next_queue();
-    const std::size_t size = queue.front().size();
+  while (Queue* queue = next_queue()) {
+    const std::size_t size = queue->frames.front().size();
     if (!batch.empty() && bytes + size > kBatchBytes) break;
-    OutgoingFrame frame = std::move(queue.front());
-    queue.pop_front();
+    OutgoingFrame frame = take_from(*queue);
     if (frame.head.kind == FrameKind::call && !still_wanted_(frame.head.id)) {
       queued_bytes_ -= size;
       continue;
@@ -74,6 +87,7 @@ task<Result<void>> FrameWriter::write(std::vector<OutgoingFrame> batch) {
   heads.reserve(batch.size());
   std::vector<ByteView> pieces;
   std::size_t bytes = 0;
+  std::size_t posts = 0;
   const TimePoint now = clock_.now();
   for (OutgoingFrame& frame : batch) {
     frame.head.deadline_ms = remaining_ms(frame.deadline, now);
@@ -83,9 +97,11 @@ task<Result<void>> FrameWriter::write(std::vector<OutgoingFrame> batch) {
       if (!piece.empty()) pieces.push_back(piece.view());
     }
     bytes += frame.size();
+    if (frame.head.kind == FrameKind::post) posts += frame.size();
   }
   const auto written = co_await stream_.write_all(pieces);
   queued_bytes_ -= bytes;
+  queued_posts_ -= posts;
   if (written) bytes_out_.add(bytes);
   co_return written;
 }

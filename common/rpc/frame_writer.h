@@ -1,8 +1,10 @@
-// FrameWriter is the one writer of a connection: frames queue here by priority, and small ones go out together. Frames about
-// the connection itself come first, then interactive ones; of every kInteractiveRun frames one is of the background, so that
-// it moves as well. One thread; the stream outlives it, and run() must have returned before it is destroyed.
+// FrameWriter is the one writer of a connection: frames queue here, and small ones go out together. What is short and waited
+// for goes first: posts, frames about the connection itself, and interactive ones without bulk, so that consensus and metadata
+// do not wait behind shards. Then interactive bulk, then the background. Each queue now and then lets one of the next go
+// before it, so that all move. One thread; the stream outlives it, and run() must have returned before it is destroyed.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <string>
@@ -32,15 +34,19 @@ class FrameWriter {
   // run() ends; a write under way has to be broken by the stream.
   void stop();
   std::size_t queued_bytes() const { return queued_bytes_; }
+  std::size_t queued_posts() const { return queued_posts_; }  // their bytes
 
   // An error when a write failed.
   task<Result<void>> run();
 
  private:
-  static constexpr std::size_t kInteractiveRun = 8;
-  using Queue = std::deque<OutgoingFrame>;
-  bool empty() const { return control_.empty() && interactive_.empty() && background_.empty(); }
-  Queue& next_queue();
+  struct Queue {
+    std::deque<OutgoingFrame> frames;
+    std::size_t most_in_a_row;  // while another one waits
+    std::size_t in_a_row = 0;
+  };
+  Queue* next_queue();
+  OutgoingFrame take_from(Queue& queue);
   std::vector<OutgoingFrame> take_batch();
   task<Result<void>> write(std::vector<OutgoingFrame> batch);
 
@@ -48,9 +54,9 @@ class FrameWriter {
   Clock& clock_;
   const StillWanted still_wanted_;
   Counter& bytes_out_;
-  Queue control_, interactive_, background_;
+  std::array<Queue, 3> queues_{Queue{{}, 64}, Queue{{}, 8}, Queue{{}, SIZE_MAX}};  // urgent, interactive, background
   std::size_t queued_bytes_ = 0;  // also those being written
-  std::size_t interactive_run_ = 0;
+  std::size_t queued_posts_ = 0;
   bool finishing_ = false;
   bool stopped_ = false;
   Event wake_;

@@ -102,7 +102,8 @@ task<void> Link::live(CurrentAddress::Pointer address) {
     wake_waiters();
     co_return;
   }
-  auto connection = std::make_shared<Connection>(host_.connections, std::move(*stream), Peer{node_}, to_string(*address), nullptr);
+  auto connection =
+      std::make_shared<Connection>(host_.connections, std::move(*stream), Peer{node_}, to_string(*address), nullptr);
   connection_ = connection;
   connected_to_ = address;
   failed_at_address_.reset();

@@ -34,6 +34,8 @@ class PipeStream final : public net::ByteStream {
   void set_read_limit(std::size_t bytes) { read_limit_ = bytes; }
   // How much this end may write before the other has to read.
   void set_write_capacity(std::size_t bytes) { out_->capacity = bytes; }
+  // For a write that waits for a capacity it has been given since.
+  void wake_writer() { out_->writable.set(); }
 
   task<Result<std::size_t>> read_some(MutableBytes into) override {
     for (;;) {

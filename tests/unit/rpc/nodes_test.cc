@@ -52,7 +52,8 @@ TEST_CASE("a thousand calls at once from two threads are all answered") {
   for (int i = 0; i < 1000; ++i) {
     const std::string text = std::to_string(i);
     asio::co_spawn(a.executors()[static_cast<std::size_t>(i % 2)],
-                   a.channel(n2).call(a.within(60s), Method::shard_put, "sleep 20", {Bytes::copy_of(text + std::string(5000, 'x'))}),
+                   a.channel(n2).call(a.within(60s), Method::shard_put, "sleep 20",
+                                      {Bytes::copy_of(text + std::string(5000, 'x'))}),
                    [&, text](std::exception_ptr, Result<Reply> r) {
                      good += r && r->payload.text().starts_with(text + "x");
                      ++done;

@@ -1,5 +1,5 @@
 // A handler whose header says what to do: "echo", "fail", "hang" (until release()), "sleep <ms>", "big <bytes>",
-// "deadline" (answers the milliseconds left), "peer".
+// "deadline" (answers the milliseconds left), "peer", "note <text>".
 #pragma once
 
 #include <atomic>
@@ -28,11 +28,16 @@ class ScriptedHandler final : public rpc::Handler {
   std::atomic<int> calls{0}, under_way{0}, most_under_way{0};
   std::atomic<std::uint64_t> last_trace{0};
   std::atomic<Priority> last_priority{Priority::interactive};
+  std::string noted;  // of "note ...", in order; for one thread
 
  private:
   task<Result<rpc::Reply>> act(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) {
     last_trace = ctx.trace;
     last_priority = ctx.priority;
+    if (header.starts_with("note ")) {
+      noted += header.substr(5);
+      co_return rpc::Reply{};
+    }
     if (header == "fail") co_return Error(Errc::not_leader, "ask n2");
     if (header == "peer") co_return rpc::Reply{to_string(peer.node), {}};
     if (header == "deadline") {

@@ -75,8 +75,8 @@ class TestNode {
   Context within(Duration time) { return {clock.now() + time}; }
 
   // From outside the node's threads, or from one of them.
-  Result<rpc::Reply> call(NodeId node, std::string header, Duration time = std::chrono::seconds(10), std::string_view payload = {},
-                          std::size_t thread = 0) {
+  Result<rpc::Reply> call(NodeId node, std::string header, Duration time = std::chrono::seconds(10),
+                          std::string_view payload = {}, std::size_t thread = 0) {
     std::vector<Bytes> pieces;
     if (!payload.empty()) pieces.push_back(Bytes::copy_of(payload));
     return block_on(executors()[thread],
