@@ -98,10 +98,14 @@ void Nemesis::crash() {
   else machine.disk(choose(machine.drives())).cut_power_after(choose(60));
 }
 
-// Only what a healthy replica can make good.
+// Only what a healthy replica can make good: what is damaged on one drive is good on another, which then must not fail.
+std::size_t Nemesis::weak_drive(const Machine& machine) const {
+  return static_cast<std::size_t>(machine.id()) % machine.drives();
+}
+
 void Nemesis::damage_and_start(NodeId node) {
   Machine& machine = cluster_.machine(node);
-  sim::SimDisk& disk = machine.disk(choose(machine.drives()));
+  sim::SimDisk& disk = machine.disk(weak_drive(machine));
   const auto files = disk.files();
   for (std::size_t n = choose(4); n > 0 && !files.empty(); --n) {
     const std::string& path = files[choose(files.size())];
@@ -169,7 +173,7 @@ void Nemesis::strike() {
       if (troubles_.full_drives) machine.disk(drive).set_capacity(choose(2) == 0 ? choose(60'000) : 1ull << 40);
       break;
     case 11:
-      if (troubles_.failed_syncs) machine.disk(drive).fail_sync_after(choose(20));
+      if (troubles_.failed_syncs) machine.disk(troubles_.damage ? weak_drive(machine) : drive).fail_sync_after(choose(20));
       break;
     case 12:
       if (troubles_.transfers) transfer();

@@ -33,6 +33,7 @@ class Nemesis {
   void disturb_messages();
   void partition();
   void crash();
+  std::size_t weak_drive(const Machine& machine) const;
   void damage_and_start(NodeId node);
   void change_members();
   void transfer();
