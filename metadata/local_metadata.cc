@@ -42,14 +42,14 @@ void LocalMetadataMetrics::add_to(MetricsRegistry& registry) const {
   registry.add("gabion_metadata_commands_total", "Commands committed.", "", group.commands);
   registry.add("gabion_metadata_rounds_total", "Batches of commands committed.", "", group.rounds);
   registry.add("gabion_metadata_round_seconds", "Time from taking a batch to its completion.", "", group.round_seconds);
-  registry.add("gabion_metadata_checkpoints_total", "Checkpoints of the state.", "", checkpoints);
+  registry.add("gabion_metadata_checkpoints_total", "Checkpoints of the state.", "", group.checkpoints);
   registry.add("gabion_metadata_moves_total", "Moves of the state away from a failed drive.", "", moves);
 }
 
 LocalMetadata::LocalMetadata(LocalMetadataOptions options) : options_(std::move(options)), storage_(make_storage(options_)) {}
 
 LocalMetadata::~LocalMetadata() {
-  GABION_CHECK(stopped_ || !group_, "the metadata service is destroyed while it runs");
+  GABION_CHECK(stopped_ || group_ == nullptr, "the metadata service is destroyed while it runs");
 }
 
 task<Result<std::unique_ptr<LocalMetadata>>> LocalMetadata::open(LocalMetadataOptions options) {
@@ -61,77 +61,96 @@ task<Result<std::unique_ptr<LocalMetadata>>> LocalMetadata::open(LocalMetadataOp
 }
 
 task<Result<void>> LocalMetadata::start() {
-  host_ = std::make_unique<StateHost>(*storage_, options_.background, options_.checkpoint_log_bytes);
-  CO_TRY(const std::uint64_t applied, co_await host_->load());
+  StateHost::Options state;
+  state.storage = storage_.get();
+  state.background = options_.background;
+  state.clock = options_.clock;
+  state.cluster = options_.cluster;
+  state.group = kMetadataGroup;
+  state.fetch = options_.fetch;
+  host_ = std::make_unique<StateHost>(std::move(state));
+  CO_CHECK(co_await host_->load());
   LogOptions log;
   for (const MetadataDrive& drive : options_.drives) log.drives.emplace_back(drive.id, drive.disk, drive.executor);
   log.required = options_.required_log_replicas;
   log.allow_new = options_.allow_new;
-  log.applied = applied;
   log.segment_bytes = options_.log_segment_bytes;
   CO_TRY(log_, co_await MirroredLog::open(std::move(log), *options_.rng));
-  CO_CHECK(co_await host_->open(*log_));
-  group_ = std::make_unique<LocalGroup>(*log_, *host_, options_.commit, *options_.clock, options_.metrics->group);
-  group_->start();
-  spawn(options_.commit, gate_, "metadata checkpoints", make_checkpoints());
+  raft::RaftNodeOptions node;
+  node.self = options_.self;
+  node.executor = options_.commit;
+  node.clock = options_.clock;
+  node.rng = options_.rng;
+  node.log = log_.get();
+  node.transport = options_.transport;
+  node.metrics = &options_.metrics->group;
+  node.timing = options_.timing;
+  node.checkpoint_log_bytes = options_.checkpoint_log_bytes;
+  CO_TRY(node_, co_await raft::RaftNode::open(std::move(node)));
+  auto started = co_await start_group(*node_);
+  if (!started) co_await node_->stop();
+  co_return started;
+}
+
+task<Result<void>> LocalMetadata::start_group(raft::RaftNode& node) {
+  CO_CHECK(co_await host_->open(*log_, node.entries(kMetadataGroup)));
+  std::vector<raft::Member> founders;
+  if (options_.allow_new && !node.knows(kMetadataGroup)) founders = options_.founders;
+  if (!founders.empty() && host_->applied() != 0) {
+    co_return Error(Errc::invalid, "the metadata state on the drives belongs to another log");
+  }
+  CO_TRY(group_, co_await node.open_group(kMetadataGroup, *host_, std::move(founders)));
+  if (host_->copy_needed()) node.checkpoint_soon();
   co_return Result<void>();
 }
 
-task<void> LocalMetadata::make_checkpoints() {
-  for (;;) {
-    co_await host_->checkpoint_due().wait();
-    if (stopping_) co_return;
-    co_await checkpoint();
-  }
-}
-
 task<void> LocalMetadata::checkpoint() {
-  auto made = std::make_shared<StateHost::Checkpoint>(co_await host_->make_checkpoint());
-  co_await group_->between_rounds([this, made] { return host_->finish_checkpoint(std::move(*made)); });
-  options_.metrics->checkpoints.add();
+  auto made = co_await run_on(options_.commit, node_->checkpoint());
+  if (!made) LOG(error, "metadata", "the metadata state cannot be made durable", field("error", made.error().message));
 }
 
 task<void> LocalMetadata::stop() { co_await run_on(options_.commit, stop_now()); }
 
 task<void> LocalMetadata::stop_now() {
-  if (stopped_) co_return;
-  co_await group_->stop();
-  stopping_ = true;
-  host_->checkpoint_due().set();
+  if (std::exchange(stopped_, true)) co_return;
   co_await gate_.close();
-  auto made = co_await host_->make_checkpoint();
-  co_await host_->finish_checkpoint(std::move(made));
+  co_await node_->stop();
   co_await log_->close();
-  stopped_ = true;
 }
 
 task<Result<void>> LocalMetadata::fail_drive(DriveId drive, std::string why) {
   for (std::size_t i = 0; i < options_.drives.size(); ++i) {
-    if (!(options_.drives[i].id == drive)) continue;
-    Result<void> result;
-    co_await group_->between_rounds([this, i, why, &result] { return fail_now(i, why, result); });
-    co_return result;
+    if (options_.drives[i].id == drive) co_return co_await run_on(options_.commit, fail_now(i, std::move(why)));
   }
   co_return Error(Errc::not_found, "this drive holds no metadata");
 }
 
-task<void> LocalMetadata::fail_now(std::size_t drive, std::string why, Result<void>& result) {
-  co_await log_->fail(drive, why);
+task<Result<void>> LocalMetadata::fail_now(std::size_t drive, std::string why) {
+  if (!gate_.enter()) co_return Error(Errc::cancelled, "the metadata service is stopping");
+  co_await node_->fail_log_drive(drive, why);
   options_.metrics->moves.add();
-  result = co_await host_->fail_drive(drive, std::move(why));
+  auto failed = co_await host_->fail_drive(drive, std::move(why));
+  gate_.leave();
+  co_return failed;
 }
 
-task<void> LocalMetadata::move_away_now(std::shared_ptr<KvStore> seen, std::string why) {
+task<void> LocalMetadata::move_away(std::shared_ptr<KvStore> seen, std::string why) {
+  if (!gate_.enter()) co_return;
   options_.metrics->moves.add();
   auto moved = co_await host_->move_away(std::move(seen), std::move(why));
   if (!moved) LOG(error, "metadata", "the metadata state cannot be read on any drive", field("error", moved.error().message));
+  gate_.leave();
 }
+
+task<Result<PinnedState>> LocalMetadata::pin() { return run_on(options_.commit, host_->pin()); }
 
 MetadataStatus LocalMetadata::status() const {
   MetadataStatus status;
   status.log = log_->status();
   status.state = host_->status();
   status.applied = host_->applied();
+  status.commands = host_->commands();
+  status.group = group_->status();
   return status;
 }
 
@@ -149,6 +168,7 @@ task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
   CO_CHECK(co_await group_->read_barrier(ctx));
   for (int attempt = 0;; ++attempt) {
     auto store = host_->current();
+    if (store == nullptr) co_return Error(Errc::unavailable, "the metadata state of this node is being replaced");
     Result<Value> result = Error(Errc::would_block, "");
     if (where == Where::cached_first) result = read(*store, ReadMode::cached_only);
     if (!result && result.error().code == Errc::would_block) {
@@ -156,9 +176,7 @@ task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
     }
     if (result || !store_failed(result.error()) || attempt > 0) co_return result;
     // The drive of the state cannot be read. The log and the copies have it all.
-    const std::string why = result.error().message;
-    const bool asked = co_await group_->between_rounds([this, store, why] { return move_away_now(store, why); });
-    if (!asked) co_return result;
+    co_await run_on(options_.commit, move_away(store, result.error().message));
   }
 }
 

@@ -1,10 +1,12 @@
-// LocalMetadata is the metadata service in this process: one unreplicated group, whose log is mirrored on the metadata drives
-// and whose state is on the first of them that works, with copies on the others.
+// LocalMetadata is this node's member of the metadata's group: its log is mirrored on the metadata drives, and its state is on
+// the first of them that works, with copies on the others. Where this node does not lead the group, commands and reads answer
+// not_leader. A single node is a group of one member.
 // Thread-safe. Everything in the options must outlive it. Open it, and stop() it before destruction.
 #pragma once
 
 #include "common/metrics.h"
 #include "metadata/metadata.h"
+#include "metadata/raft/node.h"
 #include "metadata/rocks_kv.h"
 #include "metadata/state_host.h"
 
@@ -22,12 +24,18 @@ struct MetadataDrive {
 
 struct LocalMetadataMetrics {
   GroupMetrics group;
-  Counter checkpoints;
   Counter moves;  // of the state away from a drive that failed
   void add_to(MetricsRegistry& registry) const;
 };
 
 struct LocalMetadataOptions {
+  NodeId self{1};
+  ClusterId cluster;
+  // Who founds the group where the drives are new. With none this node waits until it is added to one.
+  std::vector<raft::Member> founders{{NodeId{1}}};
+  raft::Transport* transport = nullptr;  // to other members; they come back through receive()
+  StateFetch* fetch = nullptr;           // the states of other members
+  raft::Timing timing;
   std::vector<MetadataDrive> drives;
   Executor commit;      // one thread of its own
   Executor readers;     // blocking reads
@@ -44,17 +52,21 @@ struct LocalMetadataOptions {
   std::unique_ptr<StateStorage> storage;  // empty: RocksDB below each drive's path
 };
 
+inline constexpr raft::GroupId kMetadataGroup = 0;
+
 struct MetadataStatus {
   std::vector<LogReplicaStatus> log;     // in the order of the drives
   std::vector<StateCopyStatus> state;
-  std::uint64_t applied = 0;
+  std::uint64_t applied = 0;   // entries of the log
+  std::uint64_t commands = 0;  // that were applied, ever
+  raft::GroupStatus group;
 };
 
 class LocalMetadata final : public Metadata {
  public:
   static task<Result<std::unique_ptr<LocalMetadata>>> open(LocalMetadataOptions options);
   ~LocalMetadata() override;
-  // Commits what waits, refuses the rest, flushes the state and copies it, so that the next start has nothing to replay.
+  // Commits what waits where that needs nobody else, refuses the rest, flushes the state and copies it, so that the next start has nothing to replay.
   task<void> stop();
 
   // The owner noticed that a drive is gone or was wiped: go on without it.
@@ -62,6 +74,14 @@ class LocalMetadata final : public Metadata {
   // Copies the state to all drives and cuts the log, now.
   task<void> checkpoint();
   MetadataStatus status() const;
+
+  raft::RaftGroup& group() { return *group_; }
+  // As far as this node knows; 0: it does not.
+  NodeId leader() const { return group_->status().leader; }
+  // A message of another member.
+  void receive(NodeId from, raft::GroupId group, std::string message) { node_->receive(from, group, std::move(message)); }
+  // The state as it is, for another member.
+  task<Result<PinnedState>> pin();
 
   task<Result<CommandResult>> commit(Context ctx, Command command) override;
   task<Result<Bucket>> bucket(Context ctx, std::string name) override;
@@ -82,10 +102,10 @@ class LocalMetadata final : public Metadata {
  private:
   explicit LocalMetadata(LocalMetadataOptions options);
   task<Result<void>> start();
-  task<void> make_checkpoints();
+  task<Result<void>> start_group(raft::RaftNode& node);
   task<void> stop_now();
-  task<void> fail_now(std::size_t drive, std::string why, Result<void>& result);
-  task<void> move_away_now(std::shared_ptr<KvStore> seen, std::string why);
+  task<Result<void>> fail_now(std::size_t drive, std::string why);
+  task<void> move_away(std::shared_ptr<KvStore> seen, std::string why);
 
   // Reads from the state: on the calling thread when it is in memory (`cached_first`), else on a reader.
   enum class Where { cached_first, reader };
@@ -96,9 +116,9 @@ class LocalMetadata final : public Metadata {
   std::unique_ptr<StateStorage> storage_;
   std::unique_ptr<MirroredLog> log_;
   std::unique_ptr<StateHost> host_;
-  std::unique_ptr<LocalGroup> group_;
+  std::unique_ptr<raft::RaftNode> node_;
+  raft::RaftGroup* group_ = nullptr;
   Gate gate_;
-  std::atomic<bool> stopping_{false};
   bool stopped_ = false;
 };
 

@@ -10,16 +10,11 @@ namespace gabion::metadata {
 namespace {
 
 constexpr std::size_t kReplayBatch = 512;
-// On full drives checkpoints come so often, as they cut the log and give its space back.
-constexpr std::uint64_t kTightCheckpointBytes = MiB;
 
 }  // namespace
 
-StateHost::StateHost(StateStorage& storage, Executor background, std::uint64_t checkpoint_log_bytes)
-    : storage_(storage),
-      background_(std::move(background)),
-      checkpoint_log_bytes_(checkpoint_log_bytes),
-      copies_(storage.drives()) {}
+StateHost::StateHost(Options options)
+    : options_(std::move(options)), storage_(*options_.storage), copies_(storage_.drives()) {}
 
 void StateHost::set_failed(std::size_t drive, std::string why) {
   LOG(error, "metadata", "the state on a drive cannot be used", field("drive", drive), field("error", why));
@@ -39,14 +34,21 @@ std::uint64_t StateHost::applied() const {
   return applied_;
 }
 
+std::uint64_t StateHost::commands() const {
+  const std::lock_guard lock(mutex_);
+  return commands_;
+}
+
 std::vector<StateCopyStatus> StateHost::status() const {
   const std::lock_guard lock(mutex_);
   return copies_;
 }
 
-task<Result<std::uint64_t>> StateHost::load() {
+Room StateHost::room() { return machine_ != nullptr ? storage_.room(primary_) : Room::ample; }
+
+task<Result<void>> StateHost::load() {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
-    auto mark = co_await offload(background_, [this, i] { return storage_.mark(i); });
+    auto mark = co_await offload(options_.background, [this, i] { return storage_.mark(i); });
     if (!mark && mark.error().code != Errc::corrupt) {
       set_failed(i, mark.error().message);
       continue;
@@ -57,8 +59,7 @@ task<Result<std::uint64_t>> StateHost::load() {
     copies_[i].covered = mark && *mark ? (*mark)->index : 0;
     copies_[i].primary = mark && *mark && (*mark)->primary;
   }
-  CO_CHECK(co_await open_best());
-  co_return machine_->applied();
+  co_return co_await open_best();
 }
 
 Result<StateHost::Opened> StateHost::open_one(StateStorage& storage, std::size_t drive) {
@@ -79,7 +80,7 @@ task<Result<void>> StateHost::open_best() {
     }
     if (!best) co_return nothing_left();
     const std::size_t drive = *best;
-    auto opened = co_await offload(background_, [this, drive] { return open_one(storage_, drive); });
+    auto opened = co_await offload(options_.background, [this, drive] { return open_one(storage_, drive); });
     if (!opened) {
       set_failed(drive, opened.error().message);
       continue;
@@ -88,38 +89,49 @@ task<Result<void>> StateHost::open_best() {
     const std::lock_guard lock(mutex_);
     store_ = std::move(opened->store);
     primary_ = drive;
-    applied_ = machine_->applied();
+    applied_ = machine_->entry();
+    commands_ = machine_->applied();
     for (std::size_t i = 0; i < copies_.size(); ++i) copies_[i].primary = i == drive;
     co_return Result<void>();
   }
 }
 
-task<Result<void>> StateHost::open(MirroredLog& log) {
+task<Result<void>> StateHost::open(MirroredLog& log, raft::EntryReader& entries) {
   log_ = &log;
-  CO_CHECK(co_await move(log.last_index()));
-  // A drive whose copy cannot be brought up from the log any more gets a new one at once, as one that is new does.
-  const bool copy_needed = std::any_of(copies_.begin(), copies_.end(), [&log](const StateCopyStatus& copy) {
-    return copy.healthy && !copy.primary && copy.covered + 1 < log.first_index();
+  entries_ = &entries;
+  const auto turn = co_await turn_.take();
+  co_return co_await move(entries.committed_at_open());
+}
+
+bool StateHost::copy_needed() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(copies_.begin(), copies_.end(), [this](const StateCopyStatus& copy) {
+    return copy.healthy && !copy.primary && copy.covered + 1 < entries_->first();
   });
-  checkpoint_at_ = checkpoint_log_bytes_;
-  if (copy_needed || log.bytes() >= checkpoint_at_) checkpoint_due_.set();
-  co_return Result<void>();
 }
 
 task<Result<void>> StateHost::replay(std::uint64_t last) {
-  if (machine_->applied() + 1 < log_->first_index()) {
-    Error error(Errc::corrupt, fmt::format("the metadata state ends with command {}, and the log begins with {}",
-                                           machine_->applied(), log_->first_index()));
+  if (machine_->entry() + 1 < entries_->first()) {
+    Error error(Errc::corrupt, fmt::format("the metadata state ends with entry {}, and the log begins with {}",
+                                           machine_->entry(), entries_->first()));
     set_failed(primary_, error.message);
     co_return error;
   }
-  while (machine_->applied() < last) {
-    CO_TRY(const auto entries, co_await log_->read(machine_->applied() + 1));
+  while (machine_->entry() < last) {
+    CO_TRY(const auto entries, co_await entries_->read(machine_->entry() + 1));
     Result<void> done;
+    std::size_t applied = 0;
     for (std::size_t i = 0; done && i < entries.size() && entries[i].index <= last; ++i) {
-      auto applied = machine_->apply(entries[i].index, entries[i].command);
-      if (!applied) done = applied.error();
-      else if (i % kReplayBatch == kReplayBatch - 1) done = machine_->commit();
+      for (std::size_t k = 0; done && k < entries[i].commands.size(); ++k) {
+        auto result = machine_->apply(machine_->applied() + 1, entries[i].commands[k]);
+        if (!result) done = result.error();
+      }
+      machine_->set_entry(entries[i].index);
+      applied += entries[i].commands.size();
+      if (done && applied >= kReplayBatch) {
+        done = machine_->commit();
+        applied = 0;
+      }
     }
     if (done) done = machine_->commit();
     if (done) continue;
@@ -136,7 +148,7 @@ task<Result<void>> StateHost::move(std::uint64_t last) {
       machine_.reset();
       CO_CHECK(co_await open_best());
     }
-    if (auto owned = machine_->belong_to(log_->id()); !owned) {
+    if (auto owned = machine_->belong_to(options_.cluster); !owned) {
       set_failed(primary_, owned.error().message);
       continue;
     }
@@ -148,7 +160,8 @@ task<Result<void>> StateHost::move(std::uint64_t last) {
 
 void StateHost::set_applied() {
   const std::lock_guard lock(mutex_);
-  applied_ = machine_->applied();
+  applied_ = machine_->entry();
+  commands_ = machine_->applied();
 }
 
 Error StateHost::nothing_left() const {
@@ -159,13 +172,14 @@ Error StateHost::nothing_left() const {
   return {Errc::unavailable, "no drive has a metadata state that can be used: " + reasons};
 }
 
-Result<std::vector<std::string>> StateHost::apply_now(std::uint64_t first_index, const std::vector<std::string>& commands) {
+Result<std::vector<std::string>> StateHost::apply_now(std::uint64_t index, const std::vector<std::string>& commands) {
   std::vector<std::string> results;
   results.reserve(commands.size());
   for (const std::string& command : commands) {
-    TRY(auto result, machine_->apply(first_index++, command));
+    TRY(auto result, machine_->apply(machine_->applied() + 1, command));
     results.push_back(std::move(result));
   }
+  machine_->set_entry(index);
   TRY_OK(machine_->commit());
   return results;
 }
@@ -174,106 +188,49 @@ task<Result<void>> StateHost::follow_log() {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
     if (!copies_[i].healthy || log_->healthy(i)) continue;
     const bool alone = std::none_of(copies_.begin(), copies_.end(), [this, i](const StateCopyStatus& copy) {
-      return &copy != &copies_[i] && copy.healthy && copy.covered + 1 >= log_->first_index();
+      return &copy != &copies_[i] && copy.healthy && copy.covered + 1 >= entries_->first();
     });
-    if (!alone) CO_CHECK(co_await fail_drive(i, "the log on this drive has failed"));
+    if (!alone) CO_CHECK(co_await fail_now(i, "the log on this drive has failed"));
   }
   co_return Result<void>();
 }
 
-task<Result<std::vector<std::string>>> StateHost::apply(std::uint64_t first_index, const std::vector<std::string>& commands) {
+task<Result<std::vector<std::string>>> StateHost::apply(std::uint64_t index, std::vector<std::string> commands) {
+  const auto turn = co_await turn_.take();
   CO_CHECK(co_await follow_log());
   for (;;) {
     // Behind only after a move.
-    if (machine_ == nullptr || machine_->applied() < first_index - 1) CO_CHECK(co_await move(first_index - 1));
-    if (machine_->applied() >= first_index) {
-      // The copy was made in the middle of this round, so some of its results cannot be told any more.
-      CO_CHECK(co_await move(first_index + commands.size() - 1));
+    if (machine_ == nullptr || machine_->entry() < index - 1) CO_CHECK(co_await move(index - 1));
+    if (machine_->entry() >= index) {
+      // The copy was made just after this entry was applied, so its results cannot be told any more.
+      set_applied();
       co_return Error(Errc::unknown_outcome, "the drive of the metadata state failed");
     }
-    auto results = apply_now(first_index, commands);
+    auto results = apply_now(index, commands);
     if (results) {
       set_applied();
-      if (log_->bytes() >= (log_->tight() ? tight_at_ : checkpoint_at_)) {
-        checkpoint_at_ = tight_at_ = UINT64_MAX;  // until this one is done
-        checkpoint_due_.set();
-      }
       co_return results;
     }
     set_failed(primary_, results.error().message);
-    CO_CHECK(co_await move(first_index - 1));
+    CO_CHECK(co_await move(index - 1));
   }
 }
 
 task<Result<void>> StateHost::fail_drive(std::size_t drive, std::string why) {
+  const auto turn = co_await turn_.take();
+  co_return co_await fail_now(drive, std::move(why));
+}
+
+task<Result<void>> StateHost::fail_now(std::size_t drive, std::string why) {
   set_failed(drive, std::move(why));
   if (drive != primary_ || machine_ == nullptr) co_return Result<void>();
-  co_return co_await move(machine_->applied());
+  co_return co_await move(machine_->entry());
 }
 
 task<Result<void>> StateHost::move_away(std::shared_ptr<KvStore> seen, std::string why) {
+  const auto turn = co_await turn_.take();
   if (seen != current() || machine_ == nullptr) co_return Result<void>();
-  co_return co_await fail_drive(primary_, std::move(why));
-}
-
-task<StateHost::Checkpoint> StateHost::make_checkpoint() {
-  Checkpoint checkpoint;
-  std::shared_ptr<KvStore> store;
-  {
-    const std::lock_guard lock(mutex_);
-    checkpoint.primary = primary_;
-    checkpoint.index = applied_;
-    store = store_;
-    for (std::size_t i = 0; i < copies_.size(); ++i) {
-      if (copies_[i].healthy && i != primary_) checkpoint.drives.push_back(i);
-    }
-  }
-  co_await offload(background_, [this, &checkpoint, &store] {
-    if (storage_.room(checkpoint.primary) == Room::none) {
-      checkpoint.flushed = Error(Errc::exhausted, "the drive of the metadata state has no space for a flush");
-    } else if (!mutated(Mutation::truncate_log_early)) {
-      checkpoint.flushed = store->flush();
-    }
-    if (checkpoint.flushed) checkpoint.flushed = storage_.advance(checkpoint.primary, checkpoint.index);
-    if (checkpoint.flushed && !checkpoint.drives.empty()) {
-      checkpoint.results = storage_.copy(checkpoint.primary, checkpoint.drives, checkpoint.index);
-    }
-    store.reset();
-  });
-  co_return checkpoint;
-}
-
-task<void> StateHost::finish_checkpoint(Checkpoint checkpoint) {
-  for (std::size_t i = 0; i < checkpoint.results.size(); ++i) {
-    const Result<void>& result = checkpoint.results[i];
-    const std::lock_guard lock(mutex_);
-    StateCopyStatus& copy = copies_[checkpoint.drives[i]];
-    if (result) copy.covered = std::max(copy.covered, checkpoint.index);
-    if (!copy.healthy || copy.primary) continue;
-    // A full drive keeps its old copy and the log beyond it: there is no other whole copy to lose.
-    if (!result && result.error().code == Errc::exhausted) continue;
-    copy.error = result ? std::string() : result.error().message;
-  }
-  if (checkpoint.flushed) {
-    const std::lock_guard lock(mutex_);
-    copies_[checkpoint.primary].covered = std::max(copies_[checkpoint.primary].covered, checkpoint.index);
-  } else if (checkpoint.primary == primary_ && checkpoint.flushed.error().code != Errc::exhausted) {
-    auto moved = co_await fail_drive(checkpoint.primary, checkpoint.flushed.error().message);
-    if (!moved) LOG(error, "metadata", "the metadata state is lost on all drives", field("error", moved.error().message));
-  }
-  if (log_ == nullptr) co_return;
-  if (machine_ != nullptr) co_await log_->truncate(covered_by_all() + 1);
-  checkpoint_at_ = log_->bytes() + checkpoint_log_bytes_;
-  tight_at_ = log_->bytes() + kTightCheckpointBytes;
-}
-
-// A copy that could not be renewed does not keep the log: it is tried again with the next checkpoint.
-std::uint64_t StateHost::covered_by_all() const {
-  std::uint64_t covered = UINT64_MAX - 1;
-  for (const StateCopyStatus& copy : copies_) {
-    if (copy.healthy && copy.error.empty()) covered = std::min(covered, copy.covered);
-  }
-  return std::min(covered, machine_->applied());
+  co_return co_await fail_now(primary_, std::move(why));
 }
 
 }  // namespace gabion::metadata

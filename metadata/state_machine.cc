@@ -95,10 +95,10 @@ Result<std::unique_ptr<StateMachine>> StateMachine::load(KvStore& store) {
   return machine;
 }
 
-Result<void> StateMachine::belong_to(const LogId& log) {
-  LogId& owner = tx_.totals().log;
-  if (owner.is_zero() && tx_.totals().index == 0) owner = log;
-  if (!(owner == log)) return Error(Errc::invalid, "the metadata state on this drive belongs to another log");
+Result<void> StateMachine::belong_to(const ClusterId& cluster) {
+  ClusterId& owner = tx_.totals().cluster;
+  if (owner.is_zero() && tx_.totals().index == 0) owner = cluster;
+  if (!(owner == cluster)) return Error(Errc::invalid, "the metadata state on this drive belongs to another cluster");
   return {};
 }
 

@@ -13,9 +13,12 @@ class StateMachine {
   // `store` must outlive it.
   static Result<std::unique_ptr<StateMachine>> load(KvStore& store);
 
-  // The state is that of this log: invalid when it already is another's.
-  Result<void> belong_to(const LogId& log);
+  // The state is that of this cluster: invalid when it already is another's.
+  Result<void> belong_to(const ClusterId& cluster);
   std::uint64_t applied() const { return tx_.totals().index; }
+  // The log entry up to which everything is applied; it travels with the next commit().
+  std::uint64_t entry() const { return tx_.totals().entry; }
+  void set_entry(std::uint64_t entry) { tx_.totals().entry = entry; }
   const Totals& totals() const { return tx_.totals(); }
 
   // Applies the command of the next index and gives the encoded CommandResult. commit() writes what was applied since the

@@ -14,19 +14,13 @@
 #include "common/rng.h"
 #include "common/rpc/rpc.h"
 #include "metadata/raft/raft.h"
+#include "metadata/state_fetch.h"
 #include "metadata/state_storage.h"
 
 namespace gabion::metadata {
 
 inline constexpr std::size_t kStatePiece = 1 * MiB;
 inline constexpr std::size_t kStateFilesMax = 200'000;
-
-// The open state of a group, pinned; it holds all commands up to `index`.
-struct PinnedState {
-  PinnedState() = default;
-  std::uint64_t index = 0;
-  std::unique_ptr<StateExport> state;
-};
 
 // Thread-safe. stop() before destruction, and before what it exports from goes.
 class StateSource final : public rpc::Handler {
@@ -71,7 +65,7 @@ class StateSource final : public rpc::Handler {
   bool stopping_ = false;
 };
 
-class StateFetcher {
+class StateFetcher final : public StateFetch {
  public:
   struct Options {
     Options() = default;
@@ -87,7 +81,7 @@ class StateFetcher {
 
   // Brings a state of `from` that holds at least everything up to `index` into `import`, whole and durable; gives the index
   // that it holds. The import may then be committed.
-  task<Result<std::uint64_t>> fetch(NodeId from, raft::GroupId group, std::uint64_t index, StateImport& import);
+  task<Result<std::uint64_t>> fetch(NodeId from, raft::GroupId group, std::uint64_t index, StateImport& import) override;
 
  private:
   struct Opened {

@@ -5,10 +5,9 @@
 namespace gabion::metadata {
 namespace {
 
-// Version 1 had the first eight numbers.
-constexpr std::uint64_t kVersion = 2;
-constexpr std::size_t kNumbers = 10;
-constexpr std::size_t kNumbersOfVersion1 = 8;
+constexpr std::uint64_t kVersion = 3;
+constexpr std::size_t kNumbers = 11;
+constexpr std::size_t kNumbersOfVersion[kVersion + 1] = {0, 8, 10, kNumbers};
 constexpr std::size_t kNumbersOffset = 8 + 16;
 
 }  // namespace
@@ -17,9 +16,9 @@ std::string encode_totals(const Totals& totals) {
   std::string row;
   const auto append = [&row](std::uint64_t value) { row.append(reinterpret_cast<const char*>(&value), sizeof value); };
   append(kVersion);
-  row.append(totals.log.raw());
+  row.append(totals.cluster.raw());
   for (const std::uint64_t value : {totals.index, totals.sequence, totals.buckets, totals.objects, totals.repairs, totals.doomed,
-                                    totals.uploads, totals.completed, totals.remembered, totals.ring_epoch}) {
+                                    totals.uploads, totals.completed, totals.remembered, totals.ring_epoch, totals.entry}) {
     append(value);
   }
   return row;
@@ -29,13 +28,13 @@ Result<Totals> decode_totals(std::string_view row) {
   if (row.size() < 8) return Error(Errc::corrupt, "the totals of the metadata state are damaged");
   const auto version = load_le<std::uint64_t>(row.data());
   if (version == 0 || version > kVersion) return Error(Errc::invalid, "the metadata state was written by a newer version");
-  const std::size_t numbers = version == 1 ? kNumbersOfVersion1 : kNumbers;
+  const std::size_t numbers = kNumbersOfVersion[version];
   if (row.size() != kNumbersOffset + numbers * 8) return Error(Errc::corrupt, "the totals of the metadata state are damaged");
   Totals totals;
-  totals.log = *LogId::from_raw(row.substr(8, 16));
+  totals.cluster = *ClusterId::from_raw(row.substr(8, 16));
   std::uint64_t* const fields[kNumbers] = {&totals.index, &totals.sequence, &totals.buckets, &totals.objects,
                                            &totals.repairs, &totals.doomed, &totals.uploads, &totals.completed,
-                                           &totals.remembered, &totals.ring_epoch};
+                                           &totals.remembered, &totals.ring_epoch, &totals.entry};
   for (std::size_t i = 0; i < numbers; ++i) *fields[i] = load_le<std::uint64_t>(row.data() + kNumbersOffset + i * 8);
   return totals;
 }

@@ -6,16 +6,16 @@
 #include <unordered_set>
 
 #include "common/check.h"
+#include "common/ids.h"
 #include "metadata/keys.h"
 #include "metadata/kv_store.h"
-#include "metadata/log_record.h"
 
 namespace gabion::metadata {
 
 // One row, written with every batch.
 struct Totals {
-  LogId log;                   // whose commands these are
-  std::uint64_t index = 0;     // of the last command applied
+  ClusterId cluster;           // whose commands these are
+  std::uint64_t index = 0;     // of the last command applied: how many there were
   std::uint64_t sequence = 0;  // of the last journal entry
   std::uint64_t buckets = 0;
   std::uint64_t objects = 0;
@@ -25,6 +25,7 @@ struct Totals {
   std::uint64_t completed = 0;  // uploads that are remembered
   std::uint64_t remembered = 0;  // commands with an id, ever
   std::uint64_t ring_epoch = 0;  // of the cluster state
+  std::uint64_t entry = 0;       // of the group's log: everything up to it is applied
 };
 std::string encode_totals(const Totals& totals);
 Result<Totals> decode_totals(std::string_view row);

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "metadata/mutation.h"
 
 namespace gabion::metadata::raft {
 namespace {
@@ -96,7 +97,9 @@ void NodeGroup::fail(const Error& error) {
 
 // --- What the library asks for ---
 
-void NodeGroup::write_hard_state(const HardState& hard) { journal_.write_hard_state(id_, hard); }
+void NodeGroup::write_hard_state(const HardState& hard) {
+  journal_.write_hard_state(id_, mutated(Mutation::forget_vote) ? HardState{hard.term, NodeId{}} : hard);
+}
 
 void NodeGroup::write_truncate(std::uint64_t from) {
   while (!sizes_.empty() && first_in_memory_ + sizes_.size() > from) {
@@ -126,7 +129,9 @@ void NodeGroup::write_entries(std::uint64_t first, const std::vector<EntryView>&
 void NodeGroup::send(NodeId to, const Message& message) {
   if (transport_ == nullptr || failure_) return;
   std::string bytes = encode_message(message);
-  if (journal_.durable() == journal_.queued()) {
+  const bool early = (mutated(Mutation::send_vote_early) && message.kind == Message::Kind::vote_result) ||
+                     (mutated(Mutation::acknowledge_early) && message.kind == Message::Kind::append_result);
+  if (journal_.durable() == journal_.queued() || early) {
     transport_->send(to, id_, std::move(bytes));
     return;
   }
@@ -199,7 +204,7 @@ void NodeGroup::follow_leadership() {
   const std::uint64_t term = library_.term();
   if (leads && (!leads_ || leads_in_term_ != term)) {
     // Whatever predecessors committed is up to here, if not known to be committed yet.
-    read_floor_ = library_.last_index();
+    read_floor_ = mutated(Mutation::read_before_own_entry) ? 0 : library_.last_index();
     leads_in_term_ = term;
     fail_readers(Error(Errc::not_leader, "the leadership changed"));
     LOG(info, "metadata", "this node leads the group", field("group", id_), field("term", term));
@@ -245,7 +250,8 @@ task<Result<std::optional<Journal::Cut>>> NodeGroup::make_durable() {
   const auto snapshot = library_.snapshot();
   if (snapshot) co_await wait_applied(snapshot->index);
   const auto turn = co_await state_turn_.take();
-  CO_TRY(const std::uint64_t durable, co_await state_.persist());
+  std::uint64_t durable = state_.applied();
+  if (!mutated(Mutation::cut_log_early)) CO_TRY(durable, co_await state_.persist());
   if (failure_ || !snapshot || snapshot->index > durable) co_return std::optional<Journal::Cut>();
   Journal::Cut cut;
   cut.snapshot = *snapshot;

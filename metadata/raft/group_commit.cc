@@ -219,7 +219,10 @@ void NodeGroup::proposed(std::uint64_t index, bool committed) {
   if (committed) return;  // apply() came before, so that its result is on the way
   const auto it = in_flight_.find(index);
   if (it == in_flight_.end()) return;
-  tell(it->second, Error(Errc::unknown_outcome, "the leadership was lost while the command was being committed"));
+  Result<std::string> lost = Error(Errc::unknown_outcome, "the leadership was lost while the command was being committed");
+  if (mutated(Mutation::refuse_lost)) lost = Error(Errc::not_leader, "this node does not lead the group any more");
+  if (mutated(Mutation::acknowledge_lost)) lost = std::string("0");
+  tell(it->second, lost);
   in_flight_.erase(it);
 }
 

@@ -2,6 +2,7 @@
 // that it still leads, and reads once that much is applied. One confirmation serves all who asked before it began.
 #include <algorithm>
 
+#include "metadata/mutation.h"
 #include "metadata/raft/group.h"
 
 namespace gabion::metadata::raft {
@@ -44,7 +45,7 @@ void NodeGroup::start_round() {
   // A leader learns with the first entry of its own term what its predecessors committed.
   if (round_ || new_readers_.empty() || !leads_ || library_.committed() < read_floor_) return;
   round_.emplace(++rounds_, library_.committed(), std::exchange(new_readers_, {}));
-  if (only_voter_) confirm(self_);
+  if (only_voter_ || mutated(Mutation::read_at_once)) confirm(self_);
   else ask_round();
 }
 
@@ -60,7 +61,8 @@ void NodeGroup::ask_round() {
 }
 
 void NodeGroup::on_ping(NodeId from, const Message& message) {
-  if (message.term != library_.term() || library_.state() != Library::State::follower) return;
+  const bool any = mutated(Mutation::confirm_any_leader);
+  if (!any && message.term != library_.term() || library_.state() != Library::State::follower) return;
   Message answer = message;
   answer.kind = Message::Kind::ping_result;
   send(from, answer);
@@ -83,7 +85,7 @@ void NodeGroup::confirm(NodeId by) {
     const auto& list = round_->confirmed;
     if (member.node == self_ || std::find(list.begin(), list.end(), member.node) != list.end()) ++confirmed;
   }
-  if (confirmed <= voters / 2) return;
+  if (confirmed <= voters / 2 && !mutated(Mutation::read_at_once)) return;
   confirmed_rounds_.push_back(std::move(*round_));
   round_.reset();
   finish_readers();

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "metadata/mutation.h"
 
 namespace gabion::metadata::raft {
 namespace {
@@ -80,6 +81,9 @@ task<void> Journal::write_all() {
     std::vector<std::string> payloads;
     payloads.reserve(batch.size());
     for (Queued& item : batch) payloads.push_back(std::move(item.bytes));
+    for (Queued& item : batch) {
+      if (mutated(Mutation::acknowledge_early) && item.done) std::exchange(item.done, nullptr)();
+    }
     if (auto written = co_await write(std::move(payloads)); !written) {
       fail(written.error());
       co_return;

@@ -15,6 +15,7 @@
 #include "common/ids.h"
 #include "common/result.h"
 #include "metadata/group.h"
+#include "metadata/state_storage.h"
 
 namespace gabion::metadata::raft {
 
