@@ -38,7 +38,7 @@ Result<void> NodeGroup::start(Recovered recovered) {
     memory_ += sizes_.back();
   }
   applied_ = state_.applied();
-  next_committed_ = applied_ + 1;
+  next_committed_ = mutated(Mutation::apply_again) ? 1 : applied_ + 1;
   spawn(executor_, gate_, "metadata apply loop", apply_all());
   TRY_OK(library_.start(std::move(recovered)));
   started_ = true;
@@ -251,7 +251,9 @@ task<Result<std::optional<Journal::Cut>>> NodeGroup::make_durable() {
   if (snapshot) co_await wait_applied(snapshot->index);
   const auto turn = co_await state_turn_.take();
   std::uint64_t durable = state_.applied();
-  if (!mutated(Mutation::cut_log_early)) CO_TRY(durable, co_await state_.persist());
+  if (!mutated(Mutation::cut_log_early)) {
+    CO_TRY(durable, co_await state_.persist());
+  }
   if (failure_ || !snapshot || snapshot->index > durable) co_return std::optional<Journal::Cut>();
   Journal::Cut cut;
   cut.snapshot = *snapshot;

@@ -121,7 +121,7 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   // Completes those of the batch for which it holds with the error, and leaves the others in it.
   static void refuse(std::vector<Proposal*>& batch, const std::function<bool(const Proposal&)>& which, const Error& error);
   void refuse_waiting(const Error& error);
-  void tell(Batch& batch, const Error& error);
+  void tell(Batch& batch, const Result<std::string>& result);
   void tell_in_flight(const Error& error);
   void expire(TimePoint time);
   void pass_over(std::uint64_t index);

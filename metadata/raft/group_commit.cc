@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "metadata/mutation.h"
 #include "metadata/raft/group.h"
 
 namespace gabion::metadata::raft {
@@ -173,9 +174,9 @@ void NodeGroup::refuse_waiting(const Error& error) {
   complete(list);
 }
 
-void NodeGroup::tell(Batch& batch, const Error& error) {
+void NodeGroup::tell(Batch& batch, const Result<std::string>& result) {
   std::erase(batch.proposals, nullptr);
-  for (Proposal* proposal : batch.proposals) proposal->result = error;
+  for (Proposal* proposal : batch.proposals) proposal->result = result;
   complete(std::exchange(batch.proposals, {}));
 }
 

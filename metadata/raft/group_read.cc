@@ -61,8 +61,8 @@ void NodeGroup::ask_round() {
 }
 
 void NodeGroup::on_ping(NodeId from, const Message& message) {
-  const bool any = mutated(Mutation::confirm_any_leader);
-  if (!any && message.term != library_.term() || library_.state() != Library::State::follower) return;
+  const bool follows = message.term == library_.term() && library_.state() == Library::State::follower;
+  if (!follows && !mutated(Mutation::confirm_any_leader)) return;
   Message answer = message;
   answer.kind = Message::Kind::ping_result;
   send(from, answer);

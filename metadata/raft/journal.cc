@@ -176,6 +176,7 @@ task<Result<void>> Journal::cut(std::map<GroupId, Cut> cuts) {
     base.hard = image.hard;
     base.snapshot = image.snapshot;
     base.first = image.first;
+    base.last = image.last();
     const auto cut = cuts.find(group);
     if (cut == cuts.end() || cut->second.snapshot.index > image.last()) continue;
     if (image.snapshot && cut->second.snapshot.index < image.snapshot->index) continue;

@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "metadata/mutation.h"
 #include "metadata/raft/library_impl.h"
 
 namespace gabion::metadata::raft {
