@@ -104,7 +104,7 @@ task<Result<void>> KvState::install(NodeId from, std::uint64_t index) {
     }
     auto image = KvImage::decode(reply->header);
     if (!image) co_return image.error();
-    if (image->applied < index) {
+    if (image->applied < index && flaw_ != StateFlaw::installs_older) {
       last = Error(Errc::unavailable, "the other state is too old");
       co_await clock_.sleep(50ms);
       continue;

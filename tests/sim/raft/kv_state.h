@@ -34,7 +34,7 @@ struct KvImage {
 };
 
 // Mistakes of the state itself.
-enum class StateFlaw { none, applied_index_late };
+enum class StateFlaw { none, applied_index_late, installs_older };
 
 class KvState final : public ReplicatedState, public rpc::Handler {
  public:
