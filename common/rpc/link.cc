@@ -68,6 +68,10 @@ task<Result<std::shared_ptr<Connection>>> Link::connected(Context ctx) {
   const bool hopeless = is_unreachable();
   attempt();
   if (hopeless || !attempting_) co_return unreachable_error();
+  if (waiters_.size() >= host_.connections.limits.calls) {
+    host_.connections.metrics.exhausted.add();
+    co_return Error(Errc::exhausted, "too many calls wait for a connection to " + to_string(node_));
+  }
   const TimePoint patience = host_.dialer.clock.now() + host_.connect_time + std::chrono::seconds(1);
   Waiter waiter(host_.connections.sweeper, std::min(ctx.deadline, patience));
   waiters_.push_back(&waiter);

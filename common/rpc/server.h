@@ -39,7 +39,8 @@ class RpcServer {
 
   // Binds the port and begins to accept; returns the port. Fails when the port is not to be had.
   Result<std::uint16_t> start();
-  // Accepts no more connections and calls, lets those under way finish, and drops what is left after `grace`.
+  // Accepts no more connections and calls, lets those under way finish, and drops what is left after `grace`. Returns when the
+  // last handler has returned: handlers keep to their deadlines.
   task<void> stop(Duration grace);
 
  private:

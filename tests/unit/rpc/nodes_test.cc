@@ -163,6 +163,26 @@ TEST_CASE("a call without a peer that listens ends within its deadline") {
   CHECK(a.clock.now() - start < 1s);
 }
 
+TEST_CASE("no more calls wait for a connection than may be under way") {
+  TestCluster cluster;
+  ConnectionLimits limits;
+  limits.calls = 4;
+  TestNode a({cluster.id, n1}, cluster.tls(n1), limits), b(cluster, n2);
+  SilentProxy proxy(b.port);
+  proxy.silence(true);
+  a.knows({{n2, "127.0.0.1", proxy.port()}});
+  std::atomic<int> exhausted{0}, other{0};
+  for (int i = 0; i < 6; ++i) {
+    asio::co_spawn(a.executors()[0], a.channel(n2).call(a.within(1s), Method::shard_put, "echo", {}),
+                   [&](std::exception_ptr, Result<Reply> r) {
+                     const bool full = !r && r.error().code == Errc::exhausted;
+                     ++(full ? exhausted : other);
+                   });
+  }
+  while (exhausted + other < 6) std::this_thread::sleep_for(5ms);
+  CHECK(exhausted == 2);
+}
+
 TEST_CASE("a server that stops lets calls under way finish") {
   TestCluster cluster;
   TestNode a(cluster, n1), b(cluster, n2);

@@ -1,4 +1,4 @@
-// A handler whose header says what to do: "echo", "fail", "hang" (until release()), "sleep <ms>", "big <bytes>",
+// A handler whose header says what to do: "echo", "drop", "fail", "hang" (until release()), "sleep <ms>", "big <bytes>",
 // "deadline" (answers the milliseconds left), "peer", "note <text>".
 #pragma once
 
@@ -39,6 +39,7 @@ class ScriptedHandler final : public rpc::Handler {
       co_return rpc::Reply{};
     }
     if (header == "fail") co_return Error(Errc::not_leader, "ask n2");
+    if (header == "drop") co_return rpc::Reply{};
     if (header == "peer") co_return rpc::Reply{to_string(peer.node), {}};
     if (header == "deadline") {
       const auto left = std::chrono::round<std::chrono::milliseconds>(ctx.deadline - clock_.now());
