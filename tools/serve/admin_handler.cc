@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "tools/serve/admin_front.h"
+
 namespace gabion::serve {
 namespace {
 
@@ -15,6 +17,7 @@ bool is_one_of(std::string_view path, std::initializer_list<std::string_view> pa
 task<void> AdminHandler::handle(gateway::http::Exchange& exchange) {
   const auto& head = exchange.head();
   const std::string_view path = head.path();
+  if (api_ != nullptr && AdminFront::serves(path)) co_return co_await api_->handle(exchange);
   int status = 200;
   std::string body;
   if (head.method != "GET" && head.method != "HEAD") {

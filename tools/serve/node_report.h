@@ -1,4 +1,4 @@
-// What the leader has heard of a node, beside what the cluster's state says of it. Plain values.
+// What the leader has heard of a node, beside what the cluster's state says of it. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "metadata/cluster/registry.h"
 
 namespace gabion::serve {
 
@@ -17,7 +18,7 @@ struct DriveReport {
 
 struct JobReport {
   std::uint64_t job = 0;
-  std::uint64_t blocks_done = 0, blocks_total = 0, bytes_moved = 0, failed_blocks = 0, bytes_per_second = 0;
+  std::uint64_t blocks_done = 0, blocks_total = 0, bytes_moved = 0, failed_blocks = 0;
 };
 
 struct NodeReport {
@@ -27,5 +28,7 @@ struct NodeReport {
   std::vector<DriveReport> drives;
   std::vector<JobReport> jobs;
 };
+
+std::vector<NodeReport> reports_of(const std::vector<metadata::cluster::NodeStatus>& nodes);
 
 }  // namespace gabion::serve

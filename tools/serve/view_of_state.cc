@@ -82,7 +82,6 @@ double add_worker(JobView& view, const JobReport& progress) {
   view.blocks_total += progress.blocks_total;
   view.bytes_moved += progress.bytes_moved;
   view.failed_blocks += progress.failed_blocks;
-  view.bytes_per_second += progress.bytes_per_second;
   if (progress.blocks_total == 0) return 0;
   // What was counted at the start may be less than there is by now; only a worker that is finished says so.
   return std::min(0.999, static_cast<double>(progress.blocks_done) / static_cast<double>(progress.blocks_total));
@@ -113,6 +112,7 @@ JobView job_view(const metadata::Job& job, const std::vector<NodeReport>& report
   constexpr double kTooEarly = 0.01;  // to tell how long it takes
   if (out.state == JobState::running && slowest >= kTooEarly && now > out.started) {
     const double seconds = static_cast<double>(now - out.started) / 1e6;
+    out.bytes_per_second = static_cast<std::uint64_t>(static_cast<double>(out.bytes_moved) / seconds);
     out.seconds_left = static_cast<std::uint64_t>(seconds / slowest * (1 - slowest));
   }
   return out;

@@ -293,6 +293,28 @@ TEST_CASE("a token is kept as its digest, and only by a cluster") {
   CHECK(grant->token.find(state.tokens(0).sha256()) == std::string::npos);
 }
 
+TEST_CASE("what nodes report becomes what operators see") {
+  metadata::cluster::NodeStatus status;
+  status.node = NodeId{3};
+  status.down_for = std::chrono::seconds(90);
+  auto* drive = status.last.add_drives();
+  drive->set_id(std::string(drive_id(3, 1).raw()));
+  drive->set_failed(true);
+  drive->set_total_bytes(kDriveBytes);
+  drive->set_shard_bytes(GiB);
+  auto* job = status.last.add_jobs();
+  job->set_job(5);
+  job->set_blocks_done(120);
+  job->set_blocks_total(100);
+  job->set_finished(true);
+  const auto reports = serve::reports_of({status});
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].down_seconds == 90);
+  CHECK_FALSE(reports[0].drives[0].up);
+  CHECK(reports[0].drives[0].used == GiB);
+  CHECK(reports[0].jobs[0].blocks_total == 120);
+}
+
 TEST_CASE("jobs: progress of the workers together, and what operators do to them") {
   Rig rig;
   const auto plan = rig.plan(of_drive(ChangeKind::drain_drive, "n1/disk1"));

@@ -1,0 +1,47 @@
+#include "tools/serve/node_report.h"
+
+#include <algorithm>
+
+namespace gabion::serve {
+namespace {
+
+DriveReport drive_report(const metadata::cluster::DriveReport& heard) {
+  DriveReport out;
+  out.id = DriveId::from_raw(heard.id()).value_or(DriveId{});
+  out.up = !heard.failed();
+  out.capacity = heard.total_bytes();
+  out.used = heard.shard_bytes();
+  out.available = heard.available_bytes();
+  out.shards = heard.shards();
+  return out;
+}
+
+JobReport job_report(const metadata::cluster::JobReport& heard) {
+  JobReport out;
+  out.job = heard.job();
+  out.blocks_done = heard.blocks_done();
+  // What was counted at the start may be less than there was.
+  out.blocks_total = heard.finished() ? heard.blocks_done() : heard.blocks_total();
+  out.bytes_moved = heard.bytes_moved();
+  out.failed_blocks = heard.failed_blocks();
+  return out;
+}
+
+}  // namespace
+
+std::vector<NodeReport> reports_of(const std::vector<metadata::cluster::NodeStatus>& nodes) {
+  std::vector<NodeReport> out;
+  for (const metadata::cluster::NodeStatus& status : nodes) {
+    NodeReport report;
+    report.node = status.node;
+    report.up = status.up;
+    const Duration down = status.up ? Duration::zero() : std::max(Duration::zero(), status.down_for);
+    report.down_seconds = static_cast<std::uint64_t>(down / std::chrono::seconds(1));
+    for (const auto& drive : status.last.drives()) report.drives.push_back(drive_report(drive));
+    for (const auto& job : status.last.jobs()) report.jobs.push_back(job_report(job));
+    out.push_back(std::move(report));
+  }
+  return out;
+}
+
+}  // namespace gabion::serve
