@@ -1,0 +1,185 @@
+#include "metadata/cluster/controller.h"
+
+#include <algorithm>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "metadata/cluster/jobs.h"
+
+namespace gabion::metadata::cluster {
+namespace {
+
+constexpr Duration kPinsPatience = std::chrono::seconds(10);
+constexpr Duration kPinsPoll = std::chrono::milliseconds(100);
+
+bool is_worker(const Job& job, NodeId node) {
+  return std::find(job.workers().begin(), job.workers().end(), static_cast<std::uint32_t>(node)) != job.workers().end();
+}
+
+std::uint32_t place_of(const Job& job, NodeId node) {
+  const auto at = std::find(job.workers().begin(), job.workers().end(), static_cast<std::uint32_t>(node));
+  return static_cast<std::uint32_t>(at - job.workers().begin());
+}
+
+}  // namespace
+
+Controller::Controller(ControllerOptions options)
+    : options_(std::move(options)), registry_(*options_.clock, *options_.rng, options_.down_after) {
+  GABION_CHECK(options_.metadata != nullptr && options_.leader, "an option is missing");
+}
+
+void Controller::start(const Executor& executor) { spawn(executor, gate_, "cluster controller", run()); }
+
+task<void> Controller::stop() {
+  stopping_.store(true);
+  co_await gate_.close();
+}
+
+task<void> Controller::run() {
+  while (!stopping_.load()) {
+    const bool now = leads();
+    if (now != led_) registry_.clear();
+    led_ = now;
+    if (now) {
+      const auto looked = co_await look();
+      if (!looked) log_once("look", looked.error());
+      else logged_.erase("look");
+    }
+    co_await options_.clock->sleep(options_.round);
+  }
+}
+
+void Controller::log_once(const std::string& what, const Error& error) {
+  if (!logged_.insert(what).second) return;
+  LOG(warn, "cluster", "the cluster cannot be looked after as it should", field("what", what), field("error", error.message));
+}
+
+task<Result<rpc::Reply>> Controller::handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) {
+  if (peer.node == NodeId{}) co_return Error(Errc::denied, "only nodes of the cluster report to it");
+  Heartbeat heartbeat;
+  if (method != rpc::Method::heartbeat || !heartbeat.ParseFromString(header)) {
+    co_return Error(Errc::invalid, "a heartbeat cannot be decoded");
+  }
+  co_return rpc::Reply{receive(peer.node, std::move(heartbeat)).SerializeAsString(), Bytes()};
+}
+
+HeartbeatReply Controller::receive(NodeId node, Heartbeat heartbeat) {
+  if (leads()) {
+    HeartbeatReply reply = registry_.receive(node, std::move(heartbeat));
+    reply.set_leader(static_cast<std::uint32_t>(options_.self));
+    return reply;
+  }
+  HeartbeatReply elsewhere;
+  elsewhere.set_leader(static_cast<std::uint32_t>(options_.leader()));
+  return elsewhere;
+}
+
+Facts Controller::facts() const {
+  Facts facts;
+  facts.now_us = options_.clock->wall();
+  facts.stored_bytes = registry_.stored_bytes();
+  for (const NodeStatus& node : registry_.nodes()) {
+    if (node.up && node.last.drives_size() != 0) facts.workers.push_back(node.node);
+  }
+  return facts;
+}
+
+task<Result<void>> Controller::look() {
+  Context ctx;
+  ctx.deadline = options_.clock->now() + std::chrono::seconds(5);
+  CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
+  registry_.set_state(current.state, current.version);
+  CO_TRY(const bool given_up, give_up_lost(current.state));
+  const bool cared = care_for_jobs(current.state);
+  if (!given_up && !cared) co_return Result<void>();
+  Command command;
+  *command.mutable_set_cluster_state()->mutable_state() = std::move(current.state);
+  command.mutable_set_cluster_state()->set_expected_version(current.version);
+  // Somebody else was faster: the next round sees what is left to do.
+  CO_CHECK(co_await options_.metadata->commit(ctx, std::move(command)));
+  co_return Result<void>();
+}
+
+// One at a time: each may change what is possible for the next.
+Result<bool> Controller::give_up_lost(ClusterState& state) {
+  if (options_.out_after == Duration(0)) return false;
+  const Facts facts = this->facts();
+  std::optional<Result<Change>> change;
+  std::string what;
+  for (const NodeStatus& node : registry_.nodes()) {
+    if (change || node.up || node.down_for < options_.out_after) continue;
+    what = "node " + to_string(node.node);
+    change = mark_node_out(state, node.node, facts);
+  }
+  for (const auto& [drive, failed_for] : registry_.failed_drives()) {
+    if (change || failed_for < options_.out_after) continue;
+    what = "drive " + drive.to_hex();
+    change = mark_drive_out(state, drive, facts);
+  }
+  if (!change) return false;
+  if (!*change) {
+    log_once(what + " cannot be given up", change->error());
+    return false;
+  }
+  LOG(warn, "cluster", "given up: what it had is made anew on others", field("what", what), field("job", (*change)->plan.job));
+  state = std::move((*change)->state);
+  return true;
+}
+
+bool Controller::care_for_jobs(ClusterState& state) {
+  const std::vector<NodeStatus> nodes = registry_.nodes();
+  bool changed = false;
+  for (int i = 0; i < state.jobs_size(); ++i) {
+    Job& job = *state.mutable_jobs(i);
+    if (job.state() == JOB_RUNNING) changed |= care_for_job(state, job, nodes);
+  }
+  return changed;
+}
+
+bool Controller::care_for_job(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes) {
+  // Workers that are down, not those that were not heard yet, have no share any more.
+  std::vector<NodeId> left;
+  for (const NodeStatus& node : nodes) {
+    const bool silent = !node.up && node.down_for >= options_.down_after;
+    if (is_worker(job, node.node) && !silent) left.push_back(node.node);
+  }
+  if (left.empty()) {
+    for (const NodeStatus& node : nodes) {
+      if (node.up && node.last.drives_size() != 0) left.push_back(node.node);
+    }
+  }
+  if (left.empty()) return false;
+  bool changed = set_workers(job, left);
+  if (changed) LOG(info, "cluster", "a job goes on with other workers", field("job", job.id()), field("workers", left.size()));
+  for (const NodeStatus& node : nodes) {
+    for (const JobReport& report : node.last.jobs()) {
+      // Of this share, not one that it had before.
+      const bool same = report.job() == job.id() && is_worker(job, node.node) &&
+                        report.share_count() == static_cast<std::uint32_t>(job.workers_size()) &&
+                        report.share_index() == place_of(job, node.node);
+      if (same && report.finished()) changed |= finish_worker(job, node.node, report.failed_blocks());
+    }
+  }
+  if (options_.finish_early && job.finished_workers_size() > 0) {
+    for (const std::uint32_t worker : std::vector<std::uint32_t>(job.workers().begin(), job.workers().end())) {
+      finish_worker(job, NodeId{worker}, 0);
+    }
+  }
+  if (!all_finished(job)) return changed;
+  const std::uint64_t id = job.id();
+  LOG(info, "cluster", "a job is done", field("job", id), field("failed_blocks", job.failed_blocks()));
+  return finish_job(state, id, options_.clock->wall()).has_value() || changed;
+}
+
+task<Result<std::vector<ManifestId>>> Controller::pinned(Context ctx) {
+  const std::uint64_t beat = registry_.next_beat();
+  const TimePoint give_up = std::min(ctx.deadline, options_.clock->now() + kPinsPatience);
+  while (!stopping_.load() && leads() && options_.clock->now() < give_up) {
+    auto told = registry_.pinned_since(beat);
+    if (told) co_return *std::move(told);
+    co_await options_.clock->sleep(kPinsPoll);
+  }
+  co_return Error(Errc::unavailable, "not all gateways tell what their readers use");
+}
+
+}  // namespace gabion::metadata::cluster

@@ -1,0 +1,71 @@
+// Controller runs the cluster while this node leads group 0: it hears the nodes' heartbeats, takes those that are silent for
+// down; gives up nodes and drives that stay down; takes workers that are down out of jobs, ends jobs whose workers are all
+// done, and with a rebalance drops the rings that it emptied. What it decides is committed against the state that it was
+// decided from; a change by somebody else is looked at in the next round.
+//
+// One on each node that is a member of the metadata. Thread-safe. Everything in the options outlives it; stop() before
+// destruction.
+#pragma once
+
+#include <functional>
+#include <set>
+
+#include "common/async.h"
+#include "common/rpc/rpc.h"
+#include "metadata/cluster/layout.h"
+#include "metadata/cluster/registry.h"
+#include "metadata/metadata.h"
+
+namespace gabion::metadata::cluster {
+
+struct ControllerOptions {
+  NodeId self{};
+  Metadata* metadata = nullptr;
+  std::function<NodeId()> leader;  // of group 0, as far as this node knows. Thread-safe
+  Clock* clock = nullptr;
+  Rng* rng = nullptr;              // thread-safe
+  Duration round = std::chrono::milliseconds(200);
+  Duration down_after = std::chrono::seconds(5);
+  Duration out_after = std::chrono::minutes(10);  // 0: nothing is given up without an operator
+  bool finish_early = false;                      // a deliberate bug, for tests: jobs end with their first worker
+};
+
+class Controller final : public rpc::Handler {
+ public:
+  explicit Controller(ControllerOptions options);
+
+  void start(const Executor& executor);
+  task<void> stop();
+  bool leads() const { return options_.leader() == options_.self; }
+
+  // Method::heartbeat.
+  task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override;
+  HeartbeatReply receive(NodeId node, Heartbeat heartbeat);
+
+  // Of the nodes and what they reported, while this node leads.
+  std::vector<NodeStatus> nodes() const { return registry_.nodes(); }
+  std::uint64_t stored_bytes() const { return registry_.stored_bytes(); }
+  Facts facts() const;  // for changes of the layout that are planned here
+
+  // For the collector: the manifests that any gateway's readers hold on to, as each told after this call began. unavailable:
+  // some gateway that was not given up does not tell, or this node does not lead.
+  task<Result<std::vector<ManifestId>>> pinned(Context ctx);
+
+ private:
+  task<void> run();
+  task<Result<void>> look();
+  // What is to be changed. False: nothing.
+  Result<bool> give_up_lost(ClusterState& state);
+  bool care_for_jobs(ClusterState& state);
+  bool care_for_job(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes);
+  void log_once(const std::string& what, const Error& error);
+
+  const ControllerOptions options_;
+  Registry registry_;
+  Gate gate_;
+  std::atomic<bool> stopping_{false};
+  bool led_ = false;                // run() alone uses the following
+  std::set<std::string> logged_;
+};
+
+}  // namespace gabion::metadata::cluster

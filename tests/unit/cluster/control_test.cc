@@ -1,0 +1,327 @@
+// The controller at the leader and the agents of the nodes, over channels that break, in simulated time.
+#include <catch2/catch_test_macros.hpp>
+
+#include "common/log.h"
+#include "metadata/cluster/agent.h"
+#include "metadata/cluster/controller.h"
+#include "tests/support/loopback_channel.h"
+#include "tests/support/memory_metadata.h"
+#include "tests/support/sim.h"
+#include "tests/unit/cluster/states.h"
+
+namespace gabion::metadata::cluster::test {
+namespace {
+
+using gabion::test::LoopbackPeers;
+using gabion::test::MemoryMetadata;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+class World;
+
+struct Node {
+  Node(World& world, NodeId self);
+  task<Heartbeat> report();
+  task<void> adopt(Metadata::VersionedClusterState current) {
+    known = std::move(current);
+    co_return;
+  }
+
+  World& world;
+  NodeId self;
+  LoopbackPeers peers;
+  std::unique_ptr<Controller> controller;
+  std::unique_ptr<Agent> agent;
+  bool running = false;
+  // What it tells.
+  std::set<DriveId> failed;
+  std::vector<JobReport> jobs;
+  std::vector<std::uint64_t> pinned;
+  std::uint64_t write_ring = 0, move_ring = 0;
+  // What it was told.
+  Metadata::VersionedClusterState known;
+  Orders orders;
+};
+
+class World {
+ public:
+  explicit World(unsigned count, unsigned drives_each = 3) : metadata(sim.clock()) {
+    log::set_level(log::Level::error);
+    set_state(cluster_of(count, drives_each));
+    ClusterState now = state();
+    finish_jobs(now);
+    set_state(std::move(now));
+    for (std::uint32_t n = 1; n <= count; ++n) nodes.push_back(std::make_unique<Node>(*this, NodeId{n}));
+    for (auto& node : nodes) {
+      for (auto& other : nodes) {
+        if (node != other) node->peers.add(other->self, *other->controller);
+      }
+    }
+    for (auto& node : nodes) start(*node);
+    pass(seconds(2));
+  }
+  ~World() {
+    for (auto& node : nodes) stop(*node);
+  }
+  void start(Node& node) {
+    node.controller->start(sim.executor());
+    node.agent->start(sim.executor());
+    node.running = true;
+  }
+  void stop(Node& node) {
+    if (!std::exchange(node.running, false)) return;
+    sim.run(node.agent->stop());
+    sim.run(node.controller->stop());
+  }
+  void lead(NodeId node) { leader = node; }
+  void pass(Duration duration) { sim.run_for(duration); }
+  ClusterState state() { return sim.run(metadata.cluster_state({}))->state; }
+  void set_state(ClusterState next) {
+    const auto current = sim.run(metadata.cluster_state({}));
+    Command command;
+    command.mutable_set_cluster_state()->set_expected_version(current ? current->version : 0);
+    *command.mutable_set_cluster_state()->mutable_state() = std::move(next);
+    REQUIRE(metadata.apply(std::move(command)).outcome() == APPLIED);
+  }
+  Node& node(std::uint32_t n) { return *nodes[n - 1]; }
+  Controller& controller() { return *node(static_cast<std::uint32_t>(leader)).controller; }
+  bool up(std::uint32_t n) {
+    for (const NodeStatus& status : controller().nodes()) {
+      if (status.node == NodeId{n}) return status.up;
+    }
+    return false;
+  }
+  // The node reports that it did its share.
+  void finish(std::uint32_t n) {
+    const auto& work = node(n).orders.rebalance;
+    REQUIRE(work.has_value());
+    JobReport report;
+    report.set_job(work->job);
+    report.set_share_index(work->index);
+    report.set_share_count(work->count);
+    report.set_finished(true);
+    node(n).jobs = {report};
+  }
+
+  sim::SimWorld sim{1};
+  MemoryMetadata metadata;
+  NodeId leader{1};
+  std::vector<std::unique_ptr<Node>> nodes;
+};
+
+Node::Node(World& w, NodeId id) : world(w), self(id), peers(id) {
+  ControllerOptions control;
+  control.self = self;
+  control.metadata = &world.metadata;
+  control.leader = [this] { return world.leader; };
+  control.clock = &world.sim.clock();
+  control.rng = &world.sim.rng();
+  controller = std::make_unique<Controller>(std::move(control));
+  AgentOptions options;
+  options.self = self;
+  options.metadata = &world.metadata;
+  options.leader = [this] { return world.leader; };
+  options.peers = &peers;
+  options.controller = controller.get();
+  options.clock = &world.sim.clock();
+  options.report = [this] { return report(); };
+  options.state_changed = [this](Metadata::VersionedClusterState current) { return adopt(std::move(current)); };
+  options.orders = [this](const Orders& given) { orders = given; };
+  agent = std::make_unique<Agent>(std::move(options));
+}
+
+task<Heartbeat> Node::report() {
+  Heartbeat heartbeat;
+  for (const DriveInfo& info : known.state.drives()) {
+    if (NodeId{info.node()} != self) continue;
+    DriveReport& drive = *heartbeat.add_drives();
+    drive.set_id(info.id());
+    drive.set_shard_bytes(1000);
+    drive.set_failed(failed.contains(*DriveId::from_raw(info.id())));
+  }
+  for (const JobReport& job : jobs) *heartbeat.add_jobs() = job;
+  for (const std::uint64_t id : pinned) heartbeat.add_pinned(id);
+  heartbeat.set_ring_epoch(known.state.ring_epoch());
+  heartbeat.set_oldest_write_ring(write_ring);
+  heartbeat.set_oldest_move_ring(move_ring);
+  co_return heartbeat;
+}
+
+}  // namespace
+
+TEST_CASE("every node learns of a new state within a second, and the leader of every node") {
+  World world(3);
+  for (std::uint32_t n = 1; n <= 3; ++n) CHECK(world.up(n));
+  CHECK(world.controller().stored_bytes() == 9000);
+  ClusterState next = world.state();
+  next.set_data_shards(7);
+  world.set_state(next);
+  world.pass(seconds(1));
+  for (auto& node : world.nodes) CHECK(node->known.state.data_shards() == 7);
+  CHECK(world.node(2).orders.repair_count == 3);
+  CHECK(world.node(2).orders.repair_index == 1);
+}
+
+TEST_CASE("a node that is silent is down after five seconds, and up with its next word") {
+  World world(3);
+  world.stop(world.node(3));
+  world.pass(seconds(4));
+  CHECK(world.up(3));
+  world.pass(seconds(2));
+  CHECK_FALSE(world.up(3));
+  CHECK(world.node(1).orders.repair_count == 2);
+  world.node(3).agent = nullptr;
+  auto again = std::make_unique<Node>(world, NodeId{3});
+  for (std::uint32_t n : {1u, 2u}) again->peers.add(NodeId{n}, *world.node(n).controller);
+  world.nodes[2] = std::move(again);
+  world.start(world.node(3));
+  world.pass(seconds(1));
+  CHECK(world.up(3));
+}
+
+TEST_CASE("a node that stays down is given up, and what it had is made anew by the others") {
+  World world(4, 4);
+  world.stop(world.node(3));
+  world.pass(minutes(9));
+  CHECK_FALSE(world.state().nodes(2).out());
+  world.pass(minutes(2));
+  const ClusterState state = world.state();
+  CHECK(state.nodes(2).out());
+  CHECK(ring_of(state).drives().size() == 12);
+  const Job& job = state.jobs(state.jobs_size() - 1);
+  CHECK(job.state() == JOB_RUNNING);
+  CHECK(job.reason() == "node n3 lost");
+  CHECK(job.workers_size() == 3);
+  REQUIRE(world.node(4).orders.rebalance.has_value());
+  CHECK(world.node(4).orders.rebalance->index == 2);
+  CHECK(world.node(4).orders.rebalance->movers_settled);
+}
+
+TEST_CASE("what cannot be given up stays as it is, and nothing is given up without its time") {
+  World world(3, 2);  // 4+2 on six drives: no node can be missed
+  world.stop(world.node(3));
+  world.pass(minutes(15));
+  CHECK_FALSE(world.state().nodes(2).out());
+}
+
+TEST_CASE("a new leader waits for everybody before it takes anybody for down") {
+  World world(4, 4);
+  world.stop(world.node(3));
+  world.pass(minutes(9));
+  world.lead(NodeId{2});
+  world.pass(seconds(3));
+  CHECK(world.up(1));
+  CHECK(world.up(4));
+  world.pass(minutes(9));
+  CHECK_FALSE(world.state().nodes(2).out());
+  world.pass(minutes(2));
+  CHECK(world.state().nodes(2).out());
+}
+
+TEST_CASE("a drive that its node reports as failed, or not at all, is given up") {
+  World world(4);
+  const DriveId lost = *DriveId::from_raw(world.state().drives(4).id());
+  world.node(2).failed.insert(lost);
+  world.pass(minutes(9));
+  CHECK_FALSE(world.state().drives(4).out());
+  world.pass(minutes(2));
+  CHECK(world.state().drives(4).out());
+  CHECK_FALSE(world.state().drives(3).out());
+}
+
+TEST_CASE("a job is done when all workers are, and the rings that it emptied are dropped") {
+  World world(3);
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  world.pass(seconds(2));
+  CHECK(world.state().previous_rings_size() == 1);
+  world.finish(1);
+  world.finish(3);
+  world.pass(seconds(2));
+  CHECK(world.state().jobs(world.state().jobs_size() - 1).finished_workers_size() == 2);
+  CHECK_FALSE(world.node(1).orders.rebalance.has_value());
+  world.finish(2);
+  world.pass(seconds(2));
+  const ClusterState state = world.state();
+  CHECK(state.jobs(state.jobs_size() - 1).state() == JOB_DONE);
+  CHECK(state.previous_rings_size() == 0);
+}
+
+TEST_CASE("when a worker is lost the others begin anew, and what was done by the old shares does not count") {
+  World world(4);
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  world.pass(seconds(2));
+  world.finish(1);
+  world.stop(world.node(4));
+  world.pass(seconds(8));
+  const ClusterState state = world.state();
+  const Job& job = state.jobs(state.jobs_size() - 1);
+  CHECK(job.workers_size() == 3);
+  CHECK(job.finished_workers_size() == 0);
+  CHECK(job.state() == JOB_RUNNING);
+  for (std::uint32_t n = 1; n <= 3; ++n) world.finish(n);
+  world.pass(seconds(2));
+  CHECK(world.state().jobs(world.state().jobs_size() - 1).state() == JOB_DONE);
+}
+
+TEST_CASE("workers hear when nobody goes by an older ring any more") {
+  World world(3);
+  const std::uint64_t before = world.state().ring_epoch();
+  world.node(2).write_ring = before;
+  world.node(3).move_ring = before;
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  world.pass(seconds(2));
+  REQUIRE(world.node(1).orders.rebalance.has_value());
+  CHECK_FALSE(world.node(1).orders.rebalance->movers_settled);
+  CHECK_FALSE(world.node(1).orders.rebalance->writers_settled);
+  world.node(3).move_ring = 0;
+  world.pass(seconds(2));
+  CHECK(world.node(1).orders.rebalance->movers_settled);
+  CHECK_FALSE(world.node(1).orders.rebalance->writers_settled);
+  world.node(2).write_ring = before + 1;
+  world.pass(seconds(2));
+  CHECK(world.node(1).orders.rebalance->writers_settled);
+}
+
+TEST_CASE("a paused job is passed on as such, a cancelled one is no work") {
+  World world(3);
+  auto change = add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {});
+  REQUIRE(pause_job(change->state, change->plan.job).has_value());
+  world.set_state(change->state);
+  world.pass(seconds(2));
+  CHECK(world.node(2).orders.rebalance->paused);
+  ClusterState state = world.state();
+  REQUIRE(cancel_job(state, change->plan.job, 1).has_value());
+  world.set_state(state);
+  world.pass(seconds(2));
+  CHECK_FALSE(world.node(2).orders.rebalance.has_value());
+}
+
+TEST_CASE("what readers of all gateways use is told after it was asked for") {
+  World world(3);
+  world.node(2).pinned = {7, 9};
+  world.node(3).pinned = {8};
+  const auto pinned = world.sim.run(world.controller().pinned({}));
+  REQUIRE(pinned.has_value());
+  CHECK(*pinned == std::vector<ManifestId>{7, 8, 9});
+  // One that is down and not given up may still have readers.
+  world.stop(world.node(3));
+  world.pass(seconds(10));
+  CHECK(world.sim.run(world.controller().pinned({})).error().code == Errc::unavailable);
+  // What was told to a leader before does not count.
+  world.lead(NodeId{2});
+  CHECK(world.sim.run(world.node(1).controller->pinned({})).error().code == Errc::unavailable);
+}
+
+TEST_CASE("heartbeats of strangers and nonsense are refused") {
+  World world(1);
+  Controller& controller = world.controller();
+  CHECK(world.sim.run(controller.handle({}, {}, rpc::Method::heartbeat, "", {})).error().code == Errc::denied);
+  CHECK(world.sim.run(controller.handle({}, {NodeId{1}}, rpc::Method::heartbeat, "\xff\xff", {})).error().code == Errc::invalid);
+  CHECK(world.sim.run(controller.handle({}, {NodeId{1}}, rpc::Method::join, "", {})).error().code == Errc::invalid);
+  // A node that the cluster does not know is not counted.
+  controller.receive(NodeId{99}, Heartbeat());
+  CHECK(controller.nodes().size() == 1);
+}
+
+}  // namespace gabion::metadata::cluster::test
