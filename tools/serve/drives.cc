@@ -105,7 +105,9 @@ Result<DriveSet> format_fresh(Found found, erasure::Profile profile, const Clust
   DriveSet set;
   std::optional<ClusterId> begun;
   if (!found.identified.empty()) begun = found.identified.front().identity.cluster;
-  TRY(set.cluster, cluster_of_new(begun));
+  std::vector<Disk*> formatted;
+  for (const OpenDrive& drive : found.identified) formatted.push_back(drive.disk.get());
+  TRY(set.cluster, cluster_of_new(begun, formatted));
   if (begun && *begun != set.cluster) {
     return about(found.identified.front().path, fmt::format("was begun for cluster {}, and this is cluster {}; empty it first",
                                                             begun->to_hex(), set.cluster.to_hex()));
@@ -124,7 +126,9 @@ Result<DriveSet> format_fresh(Found found, erasure::Profile profile, const Clust
 }  // namespace
 
 ClusterOfNew make_new_cluster(Rng& rng) {
-  return [&rng](std::optional<ClusterId> begun) -> Result<ClusterId> { return begun ? *begun : ClusterId::random(rng); };
+  return [&rng](std::optional<ClusterId> begun, const std::vector<Disk*>&) -> Result<ClusterId> {
+    return begun ? *begun : ClusterId::random(rng);
+  };
 }
 
 Result<void> mark_complete(const std::vector<Disk*>& drives) {

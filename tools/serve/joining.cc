@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/pki/join_token.h"
 #include "common/rpc/client.h"
+#include "metadata/cluster/edit_state.h"
 #include "metadata/cluster/layout.h"
 #include "tools/serve/addresses.h"
 
@@ -14,7 +15,6 @@ namespace gabion::serve {
 namespace {
 
 constexpr std::string_view kAuthorityPurpose = "gabion cluster authority";
-constexpr int kCommitAttempts = 8;
 constexpr Duration kJoinTime = std::chrono::seconds(20);
 
 Error refused() { return {Errc::denied, "the token is not valid: it was used already, has expired, or is of another cluster"}; }
@@ -103,37 +103,31 @@ task<Result<rpc::Reply>> JoinService::handle(Context ctx, rpc::Peer, rpc::Method
 }
 
 task<Result<JoinReply>> JoinService::admit(Context ctx, JoinRequest request) {
-  for (int attempt = 0; attempt < kCommitAttempts; ++attempt) {
-    CO_TRY(auto current, co_await metadata_.cluster_state(ctx));
-    if (!take_token(current.state, request.token(), clock_.wall())) co_return refused();
-    CO_TRY(const pki::Authority authority, open_authority(current.state, secrets_.master_key));
+  JoinReply reply;
+  const auto admit_one = [&](metadata::ClusterState& state) -> Result<void> {
+    if (!take_token(state, request.token(), clock_.wall())) return refused();
+    TRY(const pki::Authority authority, open_authority(state, secrets_.master_key));
+    const NodeId number{state.last_node() + 1};
+    // Before the token is used up: a request that cannot be signed must not cost it.
+    TRY(*reply.mutable_certificate(), authority.issue(request.signing_request(), number, clock_, rng_));
+    reply.set_authority(authority.certificate());
+    reply.set_node(static_cast<std::uint32_t>(number));
+    request.mutable_node()->set_id(reply.node());
     metadata::cluster::Facts facts;
     facts.now_us = clock_.wall();
-    const NodeId number{current.state.last_node() + 1};
-    request.mutable_node()->set_id(static_cast<std::uint32_t>(number));
-    CO_TRY(auto change, metadata::cluster::add_node(std::move(current.state), request.node(), {}, facts));
-    // Before the token is used up: a request that cannot be signed must not cost it.
-    CO_TRY(const std::string certificate, authority.issue(request.signing_request(), number, clock_, rng_));
-    metadata::Command command;
-    *command.mutable_set_cluster_state()->mutable_state() = change.state;
-    command.mutable_set_cluster_state()->set_expected_version(current.version);
-    CO_TRY(const auto result, co_await metadata_.commit(ctx, std::move(command)));
-    if (result.outcome() == metadata::STALE) continue;
-    CO_TRY(auto committed, co_await metadata_.cluster_state(ctx));
-    LOG(info, "cluster", "a node has joined", field("node", to_string(number)), field("address", request.node().address()));
-    JoinReply reply;
-    reply.set_node(static_cast<std::uint32_t>(number));
-    reply.set_certificate(certificate);
-    reply.set_authority(authority.certificate());
-    reply.set_access_key(secrets_.access_key);
-    reply.set_secret_key(secrets_.secret_key);
-    const ByteView master = secrets_.master_key.view();
-    reply.set_master_key(std::string(reinterpret_cast<const char*>(master.data()), master.size()));
-    *reply.mutable_state() = std::move(committed.state);
-    reply.set_version(committed.version);
-    co_return reply;
-  }
-  co_return Error(Errc::conflict, "the cluster changes too fast to join it now; try again");
+    TRY(auto change, metadata::cluster::add_node(std::move(state), request.node(), {}, facts));
+    state = std::move(change.state);
+    return {};
+  };
+  CO_TRY(auto committed, co_await metadata::cluster::edit_state(metadata_, ctx, admit_one));
+  LOG(info, "cluster", "a node has joined", field("node", to_string(NodeId{reply.node()})),
+      field("address", request.node().address()));
+  reply.set_access_key(secrets_.access_key);
+  reply.set_secret_key(secrets_.secret_key);
+  reply.set_master_key(std::string(as_text(secrets_.master_key.view())));
+  *reply.mutable_state() = std::move(committed.state);
+  reply.set_version(committed.version);
+  co_return reply;
 }
 
 }  // namespace gabion::serve

@@ -37,11 +37,15 @@ void LocalDrives::adopt(std::vector<OpenDrive> drives) {
 }
 
 void LocalDrives::drop(const std::function<bool(const DriveId&)>& unwanted) {
-  std::erase_if(drives_, [&](const std::unique_ptr<LocalDrive>& drive) {
-    if (!unwanted(drive->id())) return false;
-    LOG(error, "serve", "drive was replaced or removed; wipe it to use it again", field("drive", drive->open.path));
-    return true;
-  });
+  for (auto it = drives_.begin(); it != drives_.end();) {
+    if (!unwanted((*it)->id())) {
+      ++it;
+      continue;
+    }
+    LOG(error, "serve", "drive was replaced or removed; wipe it to use it again", field("drive", (*it)->open.path));
+    dropped_.push_back(std::move(*it));
+    it = drives_.erase(it);
+  }
 }
 
 Result<void> LocalDrives::open_engine(LocalDrive& drive) {

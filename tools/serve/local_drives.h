@@ -39,7 +39,7 @@ class LocalDrives {
 
   // Takes the drives over, with threads and no engines yet.
   void adopt(std::vector<OpenDrive> drives);
-  // Those that the cluster does not count any more.
+  // Those that the cluster does not count any more: they are not opened.
   void drop(const std::function<bool(const DriveId&)>& unwanted);
   // Each drive that was not opened yet scans its newest segment on its own thread. A drive that cannot be opened is logged and
   // is not up.
@@ -67,6 +67,7 @@ class LocalDrives {
   MetricsRegistry& registry_;
   chunkserver::RocksShared index_shared_;
   std::vector<std::unique_ptr<LocalDrive>> drives_;
+  std::vector<std::unique_ptr<LocalDrive>> dropped_;  // the metadata's log may still be on them
 };
 
 }  // namespace gabion::serve

@@ -47,14 +47,13 @@ class RootCredentials final : public gateway::s3::CredentialSource {
 // The S3 port, the admin port and the threads that serve them.
 class Front {
  public:
-  Front(const Config& config, Storage& storage, Clock& clock, Rng& rng, MetricsRegistry& registry);
+  Front(const Config& config, Storage& storage, IoThreads& threads, Clock& clock, Rng& rng, MetricsRegistry& registry);
   Result<void> start(std::shared_ptr<net::TlsContext> tls);
   void stop(Duration grace);
   std::uint16_t port() const { return port_; }
   std::uint16_t admin_port() const { return admin_port_; }
 
  private:
-  std::vector<Executor> executors();
   gateway::http::ServerOptions server_options(const std::string& listen) const;
 
   const Config& config_;
@@ -67,23 +66,21 @@ class Front {
   gateway::http::HttpMetrics http_metrics_, admin_metrics_;
   gateway::s3::S3Metrics s3_metrics_;
   std::vector<std::unique_ptr<gateway::s3::Md5Lanes>> lanes_;
-  std::vector<std::unique_ptr<IoThread>> threads_;
+  IoThreads& threads_;
   std::unique_ptr<gateway::s3::S3Handler> s3_;
   AdminHandler admin_;
   std::unique_ptr<gateway::http::HttpServer> s3_server_, admin_server_;
   std::uint16_t port_ = 0, admin_port_ = 0;
 };
 
-Front::Front(const Config& config, Storage& storage, Clock& clock, Rng& rng, MetricsRegistry& registry)
-    : config_(config), storage_(storage), clock_(clock), rng_(rng), credentials_(storage.secrets()),
+Front::Front(const Config& config, Storage& storage, IoThreads& threads, Clock& clock, Rng& rng, MetricsRegistry& registry)
+    : config_(config), storage_(storage), clock_(clock), rng_(rng), credentials_(storage.secrets()), threads_(threads),
       admin_(registry, [this] { return serving_ && storage_.ready(); }) {
   s3_options_.region = config.region;
   for (const std::string& domain : config.domains) s3_options_.domains.push_back(to_lower(domain));
-  const std::size_t count = config.threads != 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency());
-  for (std::size_t i = 0; i < count; ++i) {
-    threads_.push_back(std::make_unique<IoThread>(fmt::format("io{}", i)));
-    lanes_.push_back(std::make_unique<gateway::s3::Md5Lanes>(threads_.back()->executor()));
-    asio::post(threads_.back()->context(), [lanes = lanes_.back().get()] { t_md5_lanes = lanes; });
+  for (const auto& thread : threads.all()) {
+    lanes_.push_back(std::make_unique<gateway::s3::Md5Lanes>(thread->executor()));
+    asio::post(thread->context(), [lanes = lanes_.back().get()] { t_md5_lanes = lanes; });
   }
   s3_ = std::make_unique<gateway::s3::S3Handler>(
       s3_options_, storage.metadata(), storage.data(), credentials_, clock, rng, [] { return t_md5_lanes; },
@@ -91,12 +88,6 @@ Front::Front(const Config& config, Storage& storage, Clock& clock, Rng& rng, Met
   s3_metrics_.register_in(registry);
   http_metrics_.register_with(registry, "port=\"s3\"");
   admin_metrics_.register_with(registry, "port=\"admin\"");
-}
-
-std::vector<Executor> Front::executors() {
-  std::vector<Executor> out;
-  for (const auto& thread : threads_) out.push_back(thread->executor());
-  return out;
 }
 
 gateway::http::ServerOptions Front::server_options(const std::string&) const {
@@ -112,12 +103,12 @@ Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
   gateway::http::ServerOptions options = server_options(config_.listen);
   TRY(options.address, listen_address(config_.listen));
   options.tls = std::move(tls);
-  s3_server_ = std::make_unique<gateway::http::HttpServer>(executors(), clock_, rng_, *s3_, options, http_metrics_);
+  s3_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, *s3_, options, http_metrics_);
   TRY(port_, s3_server_->start());
 
   gateway::http::ServerOptions admin_options = server_options(config_.admin_listen);
   TRY(admin_options.address, listen_address(config_.admin_listen));
-  admin_server_ = std::make_unique<gateway::http::HttpServer>(executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
+  admin_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
   auto started = admin_server_->start();
   if (!started) {
     stop(Duration::zero());
@@ -130,7 +121,7 @@ Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
 
 void Front::stop(Duration grace) {
   serving_ = false;
-  const Executor executor = threads_.front()->executor();
+  const Executor executor = threads_.executors().front();
   block_on(executor, s3_server_->stop(grace));
   if (admin_port_ != 0) block_on(executor, admin_server_->stop(Duration::zero()));
 }
@@ -220,9 +211,10 @@ int run_node(const Config& config, std::function<Result<Loaded>()> reload) {
     if (!loaded) return refuse(Error(Errc::invalid, loaded.error().message));
     tls = std::move(*loaded);
   }
-  auto storage = Storage::open(config, [](const char* name) { return std::getenv(name); }, clock, rng, registry);
+  IoThreads threads("io", config.threads != 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency()));
+  auto storage = Storage::open(config, [](const char* name) { return std::getenv(name); }, threads.executors(), clock, rng, registry);
   if (!storage) return refuse(storage.error());
-  Front front(config, **storage, clock, rng, registry);
+  Front front(config, **storage, threads, clock, rng, registry);
   (*storage)->start();
   if (auto started = front.start(tls); !started) {
     (*storage)->stop();

@@ -132,4 +132,10 @@ Result<Secrets> load_secrets(const std::vector<Disk*>& drives, bool create, Rng&
   return secrets;
 }
 
+Result<void> store_secrets(const std::vector<Disk*>& drives, const std::string& access_key, const std::string& secret_key,
+                           const SecretKey& master_key) {
+  TRY_OK(to_drives(drives, kCredentialsFile, access_key + ":" + secret_key));
+  return to_drives(drives, kMasterKeyFile, hex_encode(master_key.view()));
+}
+
 }  // namespace gabion::serve

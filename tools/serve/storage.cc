@@ -4,17 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "common/async.h"
+#include "common/check.h"
 #include "common/log.h"
+#include "metadata/cluster/layout.h"
+#include "tools/serve/addresses.h"
+#include "tools/serve/cluster_setup.h"
 
 namespace gabion::serve {
 namespace {
 
-// Enough for hundreds of drives; a ring with more partitions is made by splitting each in two, without moving data.
-constexpr unsigned kPartitionBits = 10;
 constexpr std::size_t kMemoryShare = 4;
 constexpr Duration kWatchInterval = std::chrono::seconds(2);
+constexpr Duration kWaitInterval = std::chrono::seconds(5);  // between two log lines while there is no leader
 constexpr const char* kTenant = "default";
 
 std::size_t memory_budget(const Config& config) {
@@ -23,186 +27,216 @@ std::size_t memory_budget(const Config& config) {
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / kMemoryShare;
 }
 
-ring::Drive ring_drive(const OpenDrive& drive) {
-  const auto space = drive.disk->space();
-  const auto gibibytes = space ? static_cast<double>(space->total_bytes) / static_cast<double>(GiB) : 1;
-  return {.id = drive.identity.drive, .weight = std::max(gibibytes, 1.0), .domain = {to_string(NodeId{1})}};
+net::NodeCredentials credentials_of(const Membership& membership) {
+  return {.authority = membership.authority(), .certificate = membership.certificate(), .key = membership.key()};
 }
+
+bool is_chunkserver(const Config& config) { return describe_node(config).chunkserver(); }
 
 }  // namespace
 
-Result<std::unique_ptr<Storage>> Storage::open(const Config& config, const GetEnv& getenv, Clock& clock, Rng& rng,
-                                               MetricsRegistry& registry) {
-  std::unique_ptr<Storage> storage(new Storage(config, clock, rng, registry));
+Result<std::unique_ptr<Storage>> Storage::open(const Config& config, const GetEnv& getenv, std::vector<Executor> io, Clock& clock,
+                                               Rng& rng, MetricsRegistry& registry) {
+  std::unique_ptr<Storage> storage(new Storage(config, std::move(io), clock, rng, registry));
   if (auto opened = storage->open_all(getenv); !opened) {
+    block_on(storage->background_.executor(), storage->port_->stop(Duration::zero()));
     if (storage->metadata_) block_on(storage->background_.executor(), storage->metadata_->stop());
     return opened.error();
   }
   return storage;
 }
 
-Storage::Storage(const Config& config, Clock& clock, Rng& rng, MetricsRegistry& registry)
-    : config_(config), clock_(clock), rng_(rng), registry_(registry), drives_(config, clock, readers_, registry) {}
+Storage::Storage(const Config& config, std::vector<Executor> io, Clock& clock, Rng& rng, MetricsRegistry& registry)
+    : config_(config),
+      clock_(clock),
+      rng_(rng),
+      registry_(registry),
+      drives_(config, clock, readers_, registry),
+      port_(std::make_unique<ClusterPort>(std::move(io), clock, registry)) {}
 
-Storage::~Storage() {
-  readers_.join();
-}
+Storage::~Storage() { readers_.join(); }
 
 Result<void> Storage::open_all(const GetEnv& getenv) {
-  profile_ = erasure::default_profile(config_.drives.size());
-  if (!config_.standard_class.empty()) {
-    TRY(profile_, erasure::parse_profile(config_.standard_class));
-    if (profile_.total() > config_.drives.size()) {
-      return Error(Errc::invalid, fmt::format("storage class {} needs {} drives, {} are given", config_.standard_class,
-                                              profile_.total(), config_.drives.size()));
-    }
+  TRY(const erasure::Profile profile, wanted_profile());
+  TRY(Enrolled enrolled, enrol(config_, profile, getenv, background_.executor(), clock_, rng_));
+  const bool founding = enrolled.founding, fresh = enrolled.fresh;
+  TRY_OK(enter(std::move(enrolled)));
+  TRY_OK(open_metadata(founding, fresh));
+  join_service_ = std::make_unique<JoinService>(metadata(), secrets_, clock_, rng_);
+  port_->router().add({rpc::Method::join}, *join_service_);
+  layout_ = std::make_unique<ClusterLayout>(*port_, drives_, self(), clock_);
+  if (port_->connected()) TRY_OK(listen());
+  if (founding) {
+    std::vector<metadata::DriveInfo> drives;
+    for (const auto& drive : drives_.all()) drives.push_back(describe_drive(drive->open, self()));
+    TRY_OK(block_on(background_.executor(), found_cluster(metadata(), config_, cluster_, profile, std::move(drives), clock_)));
   }
-  TRY(DriveSet set, open_drives(config_, profile_, make_new_cluster(rng_), clock_, rng_));
-  cluster_ = set.cluster;
-  drives_.adopt(std::move(set.drives));
-  TRY(secrets_, load_secrets(drives_.metadata_disks(), set.fresh, rng_, getenv));
-  TRY_OK(open_metadata(set.fresh));
-  if (set.fresh) TRY_OK(make_cluster());
-  TRY_OK(load_cluster());
-  TRY_OK(mark_cluster_complete());
-  if (!set.replacements.empty()) TRY_OK(replace_drives(std::move(set.replacements)));
-  drives_.open_engines();
+  TRY_OK(place_replacements());
+  TRY(auto current, wait_for_cluster());
+  TRY_OK(check_class(current.state));
+  TRY_OK(open_drives(current.state, fresh));
+  TRY(current, wait_for_cluster());
+  TRY_OK(layout_->apply(current.state));
   open_data_path();
   // A wrong master key must be found out now, not at the first read.
   auto key = block_on(background_.executor(), keys_->tenant_key(Context{}, kTenant));
   if (!key) return Error(Errc::invalid, "the master key is not the one this cluster was made with: " + key.error().message);
+  mark_cluster_complete();
   register_metrics();
   return {};
 }
 
-Result<void> Storage::open_metadata(bool fresh) {
-  metadata::LocalMetadataOptions options;
-  for (const auto& drive : drives_.all()) {
-    if (!drive->open.identity.metadata) continue;
-    options.drives.emplace_back(drive->open.identity.drive, drive->open.disk.get(), drive->open.path, drive->log->executor());
+Result<erasure::Profile> Storage::wanted_profile() const {
+  if (config_.standard_class.empty()) return erasure::default_profile(config_.drives.size());
+  TRY(const erasure::Profile profile, erasure::parse_profile(config_.standard_class));
+  if (profile.total() > config_.drives.size() && config_.cluster_join.empty()) {
+    return Error(Errc::invalid, fmt::format("storage class {} needs {} drives, {} are given", config_.standard_class,
+                                            profile.total(), config_.drives.size()));
   }
-  if (options.drives.empty()) return Error(Errc::unavailable, "none of the drives that hold the metadata is here");
-  options.commit = commit_.executor();
-  options.readers = readers_.get_executor();
-  options.background = checkpoint_.executor();
-  options.clock = &clock_;
-  options.rng = &rng_;
-  options.metrics = &metadata_metrics_;
-  options.allow_new = fresh;
-  options.rocks.block_cache_bytes = config_.metadata_cache_bytes;
-  TRY(metadata_, block_on(background_.executor(), metadata::LocalMetadata::open(std::move(options))));
+  return profile;
+}
+
+// Who this node is; it connects to the others, if there are any.
+Result<void> Storage::enter(Enrolled enrolled) {
+  cluster_ = enrolled.cluster;
+  secrets_ = std::move(enrolled.secrets);
+  membership_ = std::move(enrolled.membership);
+  drives_.adopt(std::move(enrolled.drives));
+  TRY_OK(format_replacements(std::move(enrolled.replacements)));
+  if (membership_.certificate().empty()) return {};
+  TRY_OK(port_->connect({cluster_, self()}, credentials_of(membership_)));
+  port_->set_peers(membership_.state());
   return {};
 }
 
-Result<void> Storage::make_cluster() {
-  const auto current = block_on(background_.executor(), metadata_->cluster_state(Context{}));
-  if (current) return {};  // an interrupted start came this far
-  if (current.error().code != Errc::not_found) return current.error();
-  std::vector<ring::Drive> members;
-  for (const auto& drive : drives_.all()) members.push_back(ring_drive(drive->open));
-  TRY(ring_, ring::build(ring::Ring(), std::move(members), profile_.total(), kPartitionBits));
-  metadata::ClusterState state;
-  state.set_cluster_id(std::string(cluster_.raw()));
-  state.set_ring(ring_.encode());
-  state.set_data_shards(profile_.data);
-  state.set_parity_shards(profile_.parity);
-  TRY_OK(block_on(background_.executor(), save_cluster_state(std::move(state), 0)));
-  LOG(info, "serve", "made a new cluster", field("cluster", cluster_.to_hex()), field("drives", drives_.all().size()),
-      field("class", erasure::to_string(profile_)));
+Result<void> Storage::open_metadata(bool founding, bool fresh) {
+  NodeMetadata::Options options{config_, *port_, drives_, background_.executor(), readers_.get_executor(), clock_, rng_, registry_};
+  metadata_ = std::make_unique<NodeMetadata>(options);
+  const auto start = founding ? NodeMetadata::Start::found : fresh ? NodeMetadata::Start::join : NodeMetadata::Start::restart;
+  if (membership_.metadata()) TRY_OK(metadata_->open_member(self(), cluster_, start));
+  metadata_->open_router(self());
+  if (membership_.state().nodes_size() != 0) metadata_->set_members(membership_.state());
   return {};
 }
 
-Result<void> Storage::mark_cluster_complete() {
+Result<void> Storage::listen() {
+  std::string address = config_.cluster_listen;
+  if (address.empty()) {
+    const auto* node = metadata::cluster::find_node(membership_.state(), self());
+    if (node != nullptr) address = node->address();
+  }
+  TRY(const net::ListenAddress at, listen_address(address));
+  return port_->listen(at);
+}
+
+// The state, as soon as somebody leads the metadata.
+Result<metadata::Metadata::VersionedClusterState> Storage::wait_for_cluster() {
+  for (;;) {
+    auto current = block_on(background_.executor(), metadata().cluster_state(Context{}));
+    if (current) {
+      metadata_->set_members(current->state);
+      return current;
+    }
+    if (current.error().code != Errc::unavailable) return current.error();
+    LOG(warn, "serve", "waiting for the metadata of the cluster", field("reason", current.error().message));
+    std::this_thread::sleep_for(kWaitInterval);
+  }
+}
+
+Result<void> Storage::check_class(const metadata::ClusterState& state) const {
+  const erasure::Profile stored{state.data_shards(), state.parity_shards()};
+  if (config_.standard_class.empty()) return {};
+  TRY(const erasure::Profile wanted, erasure::parse_profile(config_.standard_class));
+  if (wanted == stored) return {};
+  return Error(Errc::invalid, fmt::format("this cluster's storage class is {} and cannot be changed to {}",
+                                          erasure::to_string(stored), erasure::to_string(wanted)));
+}
+
+Result<void> Storage::open_drives(const metadata::ClusterState& state, bool fresh) {
+  if (!fresh) {
+    drives_.drop([&](const DriveId& id) { return metadata::cluster::find_drive(state, id) == nullptr && is_chunkserver(config_); });
+  }
+  drives_.open_engines();
+  layout_->serve_local_drives();
+  if (!fresh || !is_chunkserver(config_)) return {};
+  std::vector<metadata::DriveInfo> drives;
+  for (const auto& drive : drives_.all()) {
+    if (drive->up) drives.push_back(describe_drive(drive->open, self()));
+  }
+  return block_on(background_.executor(), announce_drives(metadata(), self(), std::move(drives), clock_));
+}
+
+void Storage::mark_cluster_complete() {
   if (auto marked = mark_complete(drives_.disks()); !marked) {
     LOG(warn, "serve", "a drive could not be marked as part of a complete cluster", field("error", marked.error().message));
   }
-  return {};
 }
 
-task<Result<void>> Storage::save_cluster_state(metadata::ClusterState state, std::uint64_t version) {
-  metadata::Command command;
-  *command.mutable_set_cluster_state()->mutable_state() = std::move(state);
-  command.mutable_set_cluster_state()->set_expected_version(version);
-  CO_TRY(const auto result, co_await metadata_->commit(Context{}, std::move(command)));
-  if (result.outcome() != metadata::APPLIED) co_return Error(Errc::conflict, "the cluster's state was changed by another");
-  co_return Result<void>();
-}
-
-Result<void> Storage::load_cluster() {
-  TRY(const auto current, block_on(background_.executor(), metadata_->cluster_state(Context{})));
-  TRY(ring_, ring::Ring::decode(current.state.ring()));
-  TRY_OK(check_profile({.data = current.state.data_shards(), .parity = current.state.parity_shards()}));
-  drives_.drop([&](const DriveId& id) {
-    return std::none_of(ring_.drives().begin(), ring_.drives().end(), [&](const ring::Drive& member) { return member.id == id; });
-  });
-  if (config_.drives.size() > ring_.drives().size()) {
-    return Error(Errc::invalid, fmt::format("the cluster has {} drives, {} are given; adding drives is not supported yet",
-                                            ring_.drives().size(), config_.drives.size()));
+// Before the metadata is opened, so that a new drive that is to hold a part of it is brought up to date with the others.
+Result<void> Storage::format_replacements(std::vector<OpenDrive> replacements) {
+  if (replacements.empty()) return {};
+  if (membership_.state().nodes_size() != 0 && lost_drives(membership_.state()).size() < replacements.size()) {
+    return Error(Errc::invalid, replacements.back().path + ": no drive is lost that it could replace");
   }
-  return {};
-}
-
-Result<void> Storage::check_profile(erasure::Profile stored) {
-  if (!config_.standard_class.empty() && profile_ != stored) {
-    return Error(Errc::invalid, fmt::format("this cluster's storage class is {} and cannot be changed to {}",
-                                            erasure::to_string(stored), erasure::to_string(profile_)));
-  }
-  profile_ = stored;
-  return {};
-}
-
-Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements) {
-  TRY(auto current, block_on(background_.executor(), metadata_->cluster_state(Context{})));
-  std::vector<ring::Drive> members = ring_.drives();
-  bool more_metadata = false;
+  const erasure::Profile profile = erasure::default_profile(config_.drives.size());
   for (OpenDrive& replacement : replacements) {
-    const auto lost = std::find_if(members.begin(), members.end(), [&](const ring::Drive& member) {
-      return std::none_of(drives_.all().begin(), drives_.all().end(),
-                          [&](const auto& drive) { return drive->id() == member.id; });
-    });
-    if (lost == members.end()) return Error(Errc::invalid, replacement.path + ": no drive is lost that it could replace");
-    const bool metadata = drives_.metadata_disks().size() < profile_.parity + 1;
+    const bool metadata = drives_.metadata_disks().size() < profile.parity + 1;
     TRY_OK(format_replacement(replacement, cluster_, metadata, clock_, rng_));
-    more_metadata |= metadata;
-    LOG(info, "serve", "a new drive takes the place of a lost one", field("drive", replacement.path),
-        field("lost", lost->id.to_hex()), field("new", replacement.identity.drive.to_hex()));
-    replaced_.push_back(replacement.identity.drive);
-    *lost = ring_drive(replacement);
+    replacing_.push_back(replacement.identity.drive);
     std::vector<OpenDrive> one;
     one.push_back(std::move(replacement));
     drives_.adopt(std::move(one));
   }
-  TRY(ring_, ring::build(ring_, std::move(members), ring_.width(), ring_.partition_bits()));
-  current.state.set_ring(ring_.encode());
-  TRY_OK(block_on(background_.executor(), save_cluster_state(std::move(current.state), current.version)));
-  if (!more_metadata) return {};
-  // The metadata opens again with the new drive among its replicas, which brings it up to date.
-  block_on(background_.executor(), metadata_->stop());
-  metadata_.reset();
-  TRY_OK(open_metadata(false));
+  TRY_OK(write_membership(drives_.disks(), membership_));
+  if (!secrets_.credentials_generated && !secrets_.master_key_on_drives) return {};
   const char* (*nothing)(const char*) = [](const char*) -> const char* { return nullptr; };
-  if (secrets_.credentials_generated || secrets_.master_key_on_drives) {
-    auto copied = load_secrets(drives_.metadata_disks(), false, rng_, nothing);
-    if (!copied) LOG(warn, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
+  auto copied = load_secrets(drives_.metadata_disks(), false, rng_, nothing);
+  if (!copied) LOG(warn, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
+  return {};
+}
+
+// Those of this node that the cluster counts and that are not here.
+std::vector<metadata::DriveInfo> Storage::lost_drives(const metadata::ClusterState& state) const {
+  std::vector<metadata::DriveInfo> lost;
+  for (const metadata::DriveInfo& drive : state.drives()) {
+    const bool here = std::any_of(drives_.all().begin(), drives_.all().end(),
+                                  [&](const auto& known) { return known->id().raw() == drive.id(); });
+    if (NodeId{drive.node()} == self() && !here) lost.push_back(drive);
+  }
+  return lost;
+}
+
+Result<void> Storage::place_replacements() {
+  for (const DriveId& id : replacing_) {
+    TRY(const auto current, wait_for_cluster());
+    const auto lost = lost_drives(current.state);
+    const auto fresh = std::find_if(drives_.all().begin(), drives_.all().end(), [&](const auto& drive) { return drive->id() == id; });
+    GABION_CHECK(fresh != drives_.all().end(), "a drive that was formatted is here");
+    const std::string& path = (*fresh)->open.path;
+    if (lost.empty()) return Error(Errc::invalid, path + ": no drive is lost that it could replace");
+    const auto lost_id = DriveId::from_raw(lost.front().id());
+    if (!lost_id) return Error(Errc::corrupt, "the cluster's state has a drive without an id");
+    LOG(info, "serve", "a new drive takes the place of a lost one", field("drive", path),
+        field("lost", metadata::cluster::drive_name(lost.front())), field("new", id.to_hex()));
+    TRY_OK(block_on(background_.executor(), replace_drive(metadata(), *lost_id, describe_drive((*fresh)->open, self()), clock_)));
   }
   return {};
 }
 
 void Storage::open_data_path() {
-  placement_ = std::make_unique<gateway::data::Placement>(ring_);
-  for (const auto& drive : drives_.all()) {
-    if (drive->up) placement_->attach(drive->id(), *drive->store);
-  }
-  keys_ = std::make_unique<gateway::data::KeyStore>(secrets_.master_key, *metadata_, rng_);
+  keys_ = std::make_unique<gateway::data::KeyStore>(secrets_.master_key, metadata(), rng_);
   memory_ = std::make_unique<gateway::data::MemoryBudget>(clock_, memory_budget(config_),
                                                           std::chrono::seconds(config_.memory_wait_seconds));
-  const gateway::data::Dependencies dependencies{*placement_, *metadata_, *keys_, *memory_, clock_, rng_};
+  const gateway::data::Dependencies dependencies{layout_->placement(), metadata(), *keys_, *memory_, clock_, rng_};
   gateway::data::Options options;
-  options.profile = profile_;
+  options.profile = profile();
   options.tenant = kTenant;
   blocks_ = std::make_unique<gateway::data::BlockStore>(dependencies, options);
   repairer_ = std::make_unique<gateway::data::Repairer>(
       *blocks_, gateway::data::Repairer::RepairOptions{.bytes_per_second = config_.repair_bytes_per_second});
+  rebalancer_ = std::make_unique<gateway::data::Rebalancer>(
+      *blocks_, *repairer_, gateway::data::Rebalancer::RebalanceOptions{.bytes_per_second = config_.repair_bytes_per_second});
+  scrubber_ = std::make_unique<gateway::data::Scrubber>(*blocks_, *repairer_, gateway::data::Scrubber::ScrubOptions{});
   collector_ = std::make_unique<gateway::data::Collector>(
       *blocks_, gateway::data::Collector::CollectorOptions{.grace = std::chrono::seconds(config_.gc_grace_seconds)});
 }
@@ -210,33 +244,28 @@ void Storage::open_data_path() {
 void Storage::start() {
   drives_.start();
   repairer_->start(background_.executor());
+  rebalancer_->start(background_.executor());
+  scrubber_->start(background_.executor());
   collector_->start(background_.executor());
-  spawn(background_.executor(), gate_, "watch_drives", watch_drives());
-  if (!replaced_.empty()) spawn(background_.executor(), gate_, "rebuild_replaced", rebuild_replaced());
+  spawn(background_.executor(), gate_, "watch", watch());
 }
 
 void Storage::stop() {
   stopping_ = true;
   const Executor executor = background_.executor();
   block_on(executor, collector_->stop());
+  block_on(executor, scrubber_->stop());
+  block_on(executor, rebalancer_->stop());
   block_on(executor, repairer_->stop());
   block_on(executor, gate_.close());
   block_on(executor, blocks_->close());
   block_on(executor, memory_->close());
+  block_on(executor, port_->stop(std::chrono::seconds(1)));
   block_on(executor, drives_.stop());
   block_on(executor, metadata_->stop());
 }
 
-task<void> Storage::rebuild_replaced() {
-  for (const DriveId& id : replaced_) {
-    LOG(info, "serve", "rebuilding the new drive", field("drive", id.to_hex()));
-    const auto failed = co_await repairer_->rebuild_drive(Context{.priority = Priority::background}, id);
-    if (!failed) LOG(error, "serve", "rebuild ended early", field("drive", id.to_hex()), field("error", failed.error().message));
-    else LOG(info, "serve", "rebuilt the new drive", field("drive", id.to_hex()), field("failed_blocks", *failed));
-  }
-}
-
-task<void> Storage::watch_drives() {
+task<void> Storage::watch() {
   while (!stopping_) {
     co_await drives_.watch([this](const DriveId& id) { return metadata_problem(id); },
                            [this](LocalDrive& drive, std::string why) { return lose_drive(drive, std::move(why)); });
@@ -247,25 +276,26 @@ task<void> Storage::watch_drives() {
 }
 
 std::string Storage::metadata_problem(const DriveId& drive) const {
-  for (const auto& replica : metadata_->status().log) {
+  if (metadata_->member() == nullptr) return {};
+  for (const auto& replica : metadata_->member()->status().log) {
     if (replica.drive == drive && !replica.healthy) return replica.error;
   }
   return {};
 }
 
 task<void> Storage::lose_drive(LocalDrive& drive, std::string why) {
-  placement_->detach(drive.id());
-  if (!drive.open.identity.metadata) co_return;
-  if (auto moved = co_await metadata_->fail_drive(drive.id(), std::move(why)); !moved) {
+  layout_->lose(drive.id());
+  if (!drive.open.identity.metadata || metadata_->member() == nullptr) co_return;
+  if (auto moved = co_await metadata_->member()->fail_drive(drive.id(), std::move(why)); !moved) {
     LOG(error, "serve", "metadata cannot go on without the drive", field("error", moved.error().message));
   }
 }
 
 void Storage::register_metrics() {
   registry_.add("gabion_drives", "Drives of the cluster.", "", [this] { return double(drives_total()); });
-  metadata_metrics_.add_to(registry_);
   blocks_->core().metrics.add_to(registry_, *memory_);
   repairer_->add_to(registry_);
+  rebalancer_->add_to(registry_);
   collector_->add_to(registry_);
 }
 

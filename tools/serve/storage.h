@@ -1,6 +1,6 @@
-// Storage is everything of a node below the gateway's dialects: its drives with their engines, the metadata, the ring, the
-// keys, the data path, repair and collection. open() blocks; everything else is called from one thread. The clock, the
-// randomness and the registry outlive it.
+// Storage is everything of a node below the gateway's dialects: its drives with their engines, its part in the metadata, its
+// place in the cluster, the keys, the data path, repair and collection. open() blocks; everything else is called from one
+// thread unless it says otherwise. The configuration, the clock, the randomness and the registry outlive it.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -13,11 +13,16 @@
 #include "common/metrics.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/collector.h"
+#include "gateway/data/rebalance.h"
 #include "gateway/data/repair.h"
-#include "metadata/local_metadata.h"
+#include "gateway/data/scrub.h"
+#include "tools/serve/cluster_layout.h"
+#include "tools/serve/cluster_port.h"
 #include "tools/serve/config.h"
+#include "tools/serve/enrolment.h"
+#include "tools/serve/joining.h"
 #include "tools/serve/local_drives.h"
-#include "tools/serve/secrets.h"
+#include "tools/serve/node_metadata.h"
 #include "tools/serve/threads.h"
 
 namespace gabion::serve {
@@ -26,8 +31,9 @@ using GetEnv = std::function<const char*(const char*)>;
 
 class Storage {
  public:
-  static Result<std::unique_ptr<Storage>> open(const Config& config, const GetEnv& getenv, Clock& clock, Rng& rng,
-                                               MetricsRegistry& registry);
+  // `io` are the threads that serve requests, of clients and of other nodes.
+  static Result<std::unique_ptr<Storage>> open(const Config& config, const GetEnv& getenv, std::vector<Executor> io, Clock& clock,
+                                               Rng& rng, MetricsRegistry& registry);
   ~Storage();
 
   // Background work: repair, collection, compaction, watching the drives.
@@ -35,57 +41,62 @@ class Storage {
   // Ends background work, flushes and seals. No request may be under way.
   void stop();
 
-  metadata::Metadata& metadata() { return *metadata_; }
+  metadata::Metadata& metadata() { return metadata_->metadata(); }
   gateway::data::DataStore& data() { return *blocks_; }
   const Secrets& secrets() const { return secrets_; }
-  erasure::Profile profile() const { return profile_; }
-  std::size_t drives_up() const { return placement_->view()->up_count(); }
-  std::size_t drives_total() const { return placement_->view()->ring->drives().size(); }
-  // Enough drives work for reading everything.
-  bool ready() const { return drives_up() >= profile_.data; }
+  NodeId self() const { return node_of(membership_); }
+  std::uint16_t cluster_port() const { return port_->port(); }
+  erasure::Profile profile() const { return layout_->profile(); }
+  std::size_t drives_up() const { return layout_->placement().view()->up_count(); }
+  std::size_t drives_total() const { return layout_->placement().view()->ring->drives().size(); }
+  // Somebody leads the metadata, and enough drives work for reading everything.
+  bool ready() const { return metadata_->leader() != NodeId{} && drives_up() >= profile().data; }
 
  private:
-  Storage(const Config& config, Clock& clock, Rng& rng, MetricsRegistry& registry);
+  Storage(const Config& config, std::vector<Executor> io, Clock& clock, Rng& rng, MetricsRegistry& registry);
   Result<void> open_all(const GetEnv& getenv);
-  Result<void> open_metadata(bool fresh);
-  Result<void> make_cluster();
-  Result<void> mark_cluster_complete();
-  Result<void> load_cluster();
-  Result<void> replace_drives(std::vector<OpenDrive> replacements);
-  Result<void> check_profile(erasure::Profile stored);
+  Result<erasure::Profile> wanted_profile() const;
+  Result<void> enter(Enrolled enrolled);
+  Result<void> open_metadata(bool founding, bool fresh);
+  Result<void> listen();
+  Result<metadata::Metadata::VersionedClusterState> wait_for_cluster();
+  Result<void> check_class(const metadata::ClusterState& state) const;
+  Result<void> open_drives(const metadata::ClusterState& state, bool fresh);
+  Result<void> format_replacements(std::vector<OpenDrive> replacements);
+  Result<void> place_replacements();
+  std::vector<metadata::DriveInfo> lost_drives(const metadata::ClusterState& state) const;
+  void mark_cluster_complete();
   void open_data_path();
   void register_metrics();
-  task<Result<void>> save_cluster_state(metadata::ClusterState state, std::uint64_t version);
 
-  task<void> watch_drives();
+  task<void> watch();
   std::string metadata_problem(const DriveId& drive) const;
   task<void> lose_drive(LocalDrive& drive, std::string why);
-  task<void> rebuild_replaced();
 
   const Config& config_;
   Clock& clock_;
   Rng& rng_;
   MetricsRegistry& registry_;
   ClusterId cluster_;
-  erasure::Profile profile_;
-  ring::Ring ring_;
   Secrets secrets_;
-  std::vector<DriveId> replaced_;  // to be rebuilt
+  Membership membership_;  // used on the background executor once that runs
+  std::vector<DriveId> replacing_;  // new drives that are to take the places of lost ones
 
   Gate gate_;
   std::atomic<bool> stopping_{false};
   asio::thread_pool readers_{4};
   IoThread background_{"background"};
-  IoThread commit_{"commit"};
-  IoThread checkpoint_{"checkpoint"};
-  metadata::LocalMetadataMetrics metadata_metrics_;
   LocalDrives drives_;
-  std::unique_ptr<metadata::LocalMetadata> metadata_;
-  std::unique_ptr<gateway::data::Placement> placement_;
+  std::unique_ptr<ClusterPort> port_;
+  std::unique_ptr<NodeMetadata> metadata_;
+  std::unique_ptr<ClusterLayout> layout_;
+  std::unique_ptr<JoinService> join_service_;
   std::unique_ptr<gateway::data::KeyStore> keys_;
   std::unique_ptr<gateway::data::MemoryBudget> memory_;
   std::unique_ptr<gateway::data::BlockStore> blocks_;
   std::unique_ptr<gateway::data::Repairer> repairer_;
+  std::unique_ptr<gateway::data::Rebalancer> rebalancer_;
+  std::unique_ptr<gateway::data::Scrubber> scrubber_;
   std::unique_ptr<gateway::data::Collector> collector_;
 };
 

@@ -29,4 +29,21 @@ class IoThread {
   std::thread thread_;
 };
 
+// Several of them under one name, for work that each connection brings to one of them.
+class IoThreads {
+ public:
+  IoThreads(const std::string& name, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) threads_.push_back(std::make_unique<IoThread>(name + std::to_string(i)));
+  }
+  const std::vector<std::unique_ptr<IoThread>>& all() const { return threads_; }
+  std::vector<Executor> executors() const {
+    std::vector<Executor> out;
+    for (const auto& thread : threads_) out.push_back(thread->executor());
+    return out;
+  }
+
+ private:
+  std::vector<std::unique_ptr<IoThread>> threads_;
+};
+
 }  // namespace gabion::serve
