@@ -73,7 +73,8 @@ DriveStatus decode_status(const StoreStatus& status) {
 }
 
 Errc error_code(std::uint32_t number) {
-  const bool known = number >= static_cast<std::uint32_t>(Errc::not_found) && number <= static_cast<std::uint32_t>(Errc::internal);
+  const bool known =
+      number >= static_cast<std::uint32_t>(Errc::not_found) && number <= static_cast<std::uint32_t>(Errc::internal);
   return known ? static_cast<Errc>(number) : Errc::internal;
 }
 

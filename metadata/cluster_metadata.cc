@@ -112,7 +112,7 @@ void ClusterMetadata::learn(const Target& asked, const Error* error) {
 template <class Value, class Ask>
 task<Result<Value>> ClusterMetadata::persist(Context ctx, Kind kind, Ask ask) {
   const TimePoint give_up = std::min(ctx.deadline, options_.clock->now() + options_.patience);
-  if (options_.clock->now() >= give_up) co_return Error(Errc::deadline, "the time allowed was over before the metadata was asked");
+  if (options_.clock->now() >= give_up) co_return Error(Errc::deadline, "the time allowed is over");
   Duration pause = kFirstPause;
   NodeId avoided{};
   bool sent = false;  // it may have been carried out

@@ -67,7 +67,7 @@ class Placement {
       DriveId id;
       chunkserver::ShardStore* store = nullptr;
     };
-    std::vector<Drive> drives;  // all that may hold shards
+    std::vector<Drive> drives;  // all that may hold shards; not those that were given up
   };
 
   // `epochs` is told by which ring this node acts.

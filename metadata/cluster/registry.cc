@@ -78,7 +78,8 @@ void Registry::note_drives() {
       if (id && !drive.failed()) well.insert(*id);
     }
   }
-  std::erase_if(drive_failed_, [&](const auto& failed) { return well.contains(failed.first) || !drives_.contains(failed.first); });
+  std::erase_if(drive_failed_,
+                [&](const auto& failed) { return well.contains(failed.first) || !drives_.contains(failed.first); });
   for (const auto& [drive, node] : drives_) {
     if (up(node) && !well.contains(drive)) drive_failed_.try_emplace(drive, clock_.now());
   }
