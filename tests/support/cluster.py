@@ -15,8 +15,8 @@ from pathlib import Path
 from ledger import ABSENT, Ledger, judge
 from load import Load, perform
 from outcome import Failed, at_end, check, say, skip, wait_until
-from s3 import S3, Credentials, Unknown
-from server import binary
+from s3 import S3, Credentials, NotSent, Unknown
+from server import binary, pause
 
 TOOL = Path(__file__).resolve().parent.parent.parent / "tools" / "cluster"
 UNAVAILABLE = 69
@@ -189,7 +189,7 @@ at_end.append(end_running)
 
 
 class AnyGateway:
-    """Speaks to one gateway until it does not answer, then to the next."""
+    """Speaks to one gateway until it does not answer, then to the next; at once where there was not even a connection."""
 
     start = 0
 
@@ -197,6 +197,7 @@ class AnyGateway:
         self.clients = clients
         AnyGateway.start += 1
         self.current = AnyGateway.start % len(clients)
+        self.refusals = 0
 
     def __getattr__(self, name):
         method = getattr(self.clients[self.current], name)
@@ -204,14 +205,21 @@ class AnyGateway:
             return method
 
         def call(*arguments, **keywords):
-            try:
-                answer = method(*arguments, **keywords)
-            except Unknown:
-                self.next()
-                raise
-            if getattr(answer, "status", 0) in (500, 502, 503):
-                self.next()
-            return answer
+            for attempt in range(len(self.clients)):
+                try:
+                    answer = getattr(self.clients[self.current], name)(*arguments, **keywords)
+                except NotSent:
+                    self.next()
+                    if attempt + 1 == len(self.clients):
+                        raise
+                    continue
+                except Unknown:
+                    self.next()
+                    raise
+                if getattr(answer, "status", 0) in (500, 502, 503):
+                    self.refusals += 1
+                    self.next()
+                return answer
         return call
 
     def next(self):
@@ -256,20 +264,21 @@ class LateLedger(Ledger):
 class ClusterLoad(Load):
     """Load whose workers go on with another gateway when theirs is gone, and which knows how long nothing was acknowledged."""
 
+    timeout = REQUEST_SECONDS
+
     def __init__(self, cluster, ledger, bucket, **options):
         super().__init__(cluster, ledger, bucket, **options)
         self.successes = []
-        self.failures = []  # (when, what)
         self._noted = threading.Lock()
 
     def _step(self, client, rng, keys):
-        began, unknowns = time.monotonic(), self.ledger.unknowns
+        refusals = client.refusals
         alive = super()._step(client, rng, keys)
-        with self._noted:
-            if alive and self.ledger.unknowns == unknowns:
+        if alive and client.refusals == refusals:
+            with self._noted:
                 self.successes.append(time.monotonic())
-            elif not alive:
-                self.failures.append((began, "no answer"))
+        if not alive:
+            pause(0.05)
         return not self.problems
 
     def longest_gap(self, since, until=None):

@@ -8,7 +8,7 @@ import threading
 
 from ledger import ABSENT, judge
 from outcome import check, say
-from s3 import Unknown
+from s3 import NotSent, Unknown
 
 KIB, MIB = 1024, 1024 * 1024
 # Sizes on both sides of every form in which an object is stored: inline, copied, coded, several blocks.
@@ -19,6 +19,8 @@ PART = 5 * MIB
 
 class Load:
     """Workers that put, overwrite, copy, delete and read back until stop(). Runs against a server that may die."""
+
+    timeout = 30  # seconds for a request
 
     def __init__(self, server, ledger, bucket, workers=4, keys_per_worker=12, sizes=SIZES, multipart=False, seed=1):
         self.server, self.ledger, self.bucket, self.sizes, self.multipart = server, ledger, bucket, sizes, multipart
@@ -43,7 +45,7 @@ class Load:
         check(not self.problems, "while loading: " + "; ".join(self.problems[:3]))
 
     def _work(self, worker):
-        client = self.server.s3(timeout=30)
+        client = self.server.s3(timeout=self.timeout)
         rng = self._random[worker]
         try:
             while not self._stop.is_set():
@@ -98,8 +100,8 @@ def perform(ledger, client, kind, bucket, key, size=0, source=None, value="own")
         else:
             data = ledger.payload_of(op.number)
             answer = client.multipart(bucket, key, [data[i:i + PART] for i in range(0, len(data), PART)])
-    except Unknown:
-        ledger.settle(op, "unknown", before)
+    except Unknown as unknown:
+        ledger.settle(op, "fail" if isinstance(unknown, NotSent) else "unknown", before)
         return False
     # A 200 may carry an error in its body: CopyObject and CompleteMultipartUpload answer early.
     acknowledged = answer.ok and answer.error_code() == ""

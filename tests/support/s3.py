@@ -24,6 +24,10 @@ class Unknown(Exception):
     """No answer arrived: the request may or may not have taken effect."""
 
 
+class NotSent(Unknown):
+    """There was no connection: the request certainly did not take effect."""
+
+
 @dataclass
 class Response:
     status: int
@@ -119,6 +123,11 @@ class S3:
         try:
             if self._connection is None:
                 self._connection = self._connect()
+                self._connection.connect()
+        except OSError as error:
+            self.close()
+            raise NotSent(f"{method} {target}: {type(error).__name__} {error}") from error
+        try:
             self._connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():
                 self._connection.putheader(name, value)
