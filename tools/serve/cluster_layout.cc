@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "metadata/cluster/layout.h"
 #include "ring/ring.h"
 
 namespace gabion::serve {
@@ -48,6 +49,9 @@ Result<void> ClusterLayout::apply(const metadata::ClusterState& state) {
   for (const metadata::DriveInfo& drive : state.drives()) {
     const auto id = DriveId::from_raw(drive.id());
     if (!id) return Error(Errc::corrupt, "the cluster's state has a drive without an id");
+    // What was given up is not waited for.
+    const auto* const node = metadata::cluster::find_node(state, NodeId{drive.node()});
+    if (drive.out() || node == nullptr || node->out()) continue;
     if (auto* const store = store_of(*id, NodeId{drive.node()})) layout.drives.push_back({*id, store});
   }
   placement_.update(std::move(layout));
