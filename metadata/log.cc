@@ -237,21 +237,31 @@ task<Result<MergedSegment>> MirroredLog::read_merged(std::uint64_t first, std::u
 }
 
 task<Result<std::vector<LogEntry>>> MirroredLog::read(std::uint64_t from) {
-  std::vector<LogEntry> entries;
-  if (from > last_index()) co_return entries;
+  CO_TRY(auto scanned, co_await scan(from));
+  std::uint64_t expected = from;
+  for (const LogEntry& entry : scanned.entries) {
+    if (entry.index != expected) break;
+    ++expected;
+  }
+  if (expected != scanned.next) {
+    co_return Error(Errc::corrupt, fmt::format("entry {} of the metadata log is damaged on every drive that has it", expected));
+  }
+  co_return std::move(scanned.entries);
+}
+
+task<Result<MirroredLog::Scanned>> MirroredLog::scan(std::uint64_t from) {
+  Scanned scanned;
+  scanned.next = from;
+  if (from > last_index()) co_return scanned;
   GABION_CHECK(from >= first_index(), "log entries that were dropped are read");
   const std::uint64_t first = std::prev(segments_.upper_bound(from))->first;
-  CO_TRY(const auto merged, co_await read_merged(first, last_of_segment(first)));
-  for (const IndexRange& range : merged.damaged) {
-    if (range.last < from) continue;
-    co_return Error(Errc::corrupt, fmt::format("entries {} to {} of the metadata log are damaged on every drive that has them",
-                                               range.first, range.last));
-  }
+  scanned.next = last_of_segment(first) + 1;
+  CO_TRY(const auto merged, co_await read_merged(first, scanned.next - 1));
   for (const ScannedRecord& record : merged.records) {
     if (record.header.index < from) continue;
-    entries.push_back({record.header.index, merged.content.substr(record.offset + kRecordHeaderSize, record.payload_size)});
+    scanned.entries.push_back({record.header.index, merged.content.substr(record.offset + kRecordHeaderSize, record.payload_size)});
   }
-  co_return entries;
+  co_return scanned;
 }
 
 task<void> MirroredLog::truncate(std::uint64_t index) {

@@ -3,7 +3,8 @@
 //
 // A batch is acknowledged when all working replicas synced it and enough of them work. A write or sync that fails takes
 // its replica out until it is opened again: the others first agree durably on a new epoch without it. At opening, only
-// members of the newest epoch decide what the log holds; the others are made equal to them.
+// members of the newest epoch decide what the log holds; the others are made equal to them. Entries within it that are damaged
+// on every drive stay so, for whoever knows whether they are still needed; a damaged end is not accepted.
 // Runs on the executor of its caller (one task at a time), its file operations on those of the drives. status() is thread-safe.
 #pragma once
 
@@ -28,7 +29,6 @@ struct LogOptions {
   std::vector<LogDrive> drives;
   std::size_t required = 1;    // fewer working replicas (of those configured) refuse every append
   bool allow_new = false;      // start a new log when all drives are there and empty
-  std::uint64_t applied = 0;   // what the state holds already, so that damage up to it does not matter
   std::size_t segment_bytes = 8 * MiB;
 };
 
@@ -57,6 +57,13 @@ class MirroredLog {
   bool tight() const { return tight_; }
   // The entries from `from` on, as far as the segment that holds it goes; never empty unless `from` is past the end.
   task<Result<std::vector<LogEntry>>> read(std::uint64_t from);
+  // The same without those that are damaged on every drive. `next`: where to go on.
+  struct Scanned {
+    Scanned() = default;
+    std::vector<LogEntry> entries;
+    std::uint64_t next = 0;
+  };
+  task<Result<Scanned>> scan(std::uint64_t from);
   // Drops whole segments whose entries are all below `index`.
   task<void> truncate(std::uint64_t index);
   // Takes a drive out, as after a failed sync.

@@ -187,26 +187,14 @@ task<Result<void>> LogOpening::load_tail() {
   co_return Result<void>();
 }
 
-// Decides whether all that was acknowledged is there, in the log or in the state.
+// Nobody can tell what a damaged end held. Damage before it is for those who know what is still needed.
 Result<void> LogOpening::judge_tail() {
-  for (const IndexRange& range : tail_.damaged) {
-    if (range.last <= options_.applied) continue;
-    return Error(
-        Errc::corrupt,
-        fmt::format("entries {} to {} of the metadata log were acknowledged and are damaged on every drive",
-                    std::max(range.first, options_.applied + 1), range.last));
+  if (!tail_.damaged.empty() && tail_.damaged.back().last == committed_) {
+    const IndexRange& range = tail_.damaged.back();
+    return Error(Errc::corrupt, fmt::format("entries {} to {} of the metadata log were acknowledged and are damaged on every drive",
+                                            range.first, range.last));
   }
   last_ = tail_.records.empty() ? tail_first_ - 1 : tail_.records.back().header.index;
-  if (last_ >= options_.applied) return {};
-  // The state has more than the log: the last entries are damaged in the log, and were applied. It goes on after them.
-  LOG(warn, "metadata", "the end of the metadata log is damaged, and the state has what it held",
-      field("index", options_.applied));
-  segments_.clear();
-  last_ = options_.applied;
-  tail_first_ = last_ + 1;
-  tail_ = MergedSegment();
-  tail_.content = segment_header(log_.id_, tail_first_);
-  for (Finding& finding : findings_) finding.tail.clear();
   return {};
 }
 
@@ -257,12 +245,6 @@ task<Result<MergedSegment>> LogOpening::merge_sealed(std::uint64_t first, std::u
     }
   }
   if (sources.empty()) co_return Error(Errc::unavailable, "a segment of the metadata log cannot be read: " + reasons());
-  for (const IndexRange& range : merged.damaged) {
-    if (range.last <= options_.applied) continue;
-    co_return Error(Errc::corrupt,
-                    fmt::format("entries {} to {} of the metadata log are damaged on every drive",
-                                range.first, range.last));
-  }
   co_return merged;
 }
 

@@ -79,6 +79,7 @@ class Journal {
     std::optional<Snapshot> snapshot;
     std::uint64_t first = 1;
     std::deque<std::uint64_t> positions;  // in the mirrored log, of the entries from `first` on
+    bool whole = true;  // nothing is missing that came before; while the log is loaded
     std::uint64_t last() const { return first + positions.size() - 1; }
     Result<void> apply(const Record& record, std::uint64_t position);
     void rebase(const GroupBase& base);
@@ -92,7 +93,8 @@ class Journal {
 
   Journal(MirroredLog& log, Executor executor, Clock& clock) : log_(log), executor_(std::move(executor)), clock_(clock) {}
   task<Result<void>> load();
-  Result<void> load_record(const LogEntry& entry);
+  Result<void> load_record(const LogEntry& entry, bool& whole);
+  Result<void> load_base(const Record& record);
   Result<void> check(GroupId group, Image& image);
   std::uint64_t queue(std::string bytes, Record record, std::function<void()> done);
   task<void> write_all();

@@ -1,5 +1,6 @@
 // What the journal makes of the records in the log, at opening and as they are written, and how entries are read back.
 #include "common/check.h"
+#include "common/log.h"
 #include "metadata/raft/journal.h"
 
 namespace gabion::metadata::raft {
@@ -51,36 +52,59 @@ task<Result<std::unique_ptr<Journal>>> Journal::open(MirroredLog& log, Executor 
   co_return journal;
 }
 
+// The log may begin anywhere, and have holes where it is damaged: what follows is whole again from the next base on, provided
+// that all entries are there that were when it was written.
 task<Result<void>> Journal::load() {
-  for (std::uint64_t next = log_.first_index(); next <= log_.last_index();) {
-    CO_TRY(const auto records, co_await log_.read(next));
-    for (const LogEntry& record : records) CO_CHECK(load_record(record));
-    next = records.back().index + 1;
+  bool whole = log_.first_index() == 1;
+  std::uint64_t expected = log_.first_index();
+  for (std::uint64_t next = expected; next <= log_.last_index();) {
+    CO_TRY(const auto scanned, co_await log_.scan(next));
+    for (const LogEntry& record : scanned.entries) {
+      if (record.index != expected) {
+        LOG(warn, "metadata", "entries of the metadata log are damaged on every drive", field("first", expected),
+            field("last", record.index - 1));
+        images_.clear();
+        recovered_.clear();
+        whole = false;
+      }
+      expected = record.index + 1;
+      CO_CHECK(load_record(record, whole));
+    }
+    next = scanned.next;
   }
+  if (!whole && log_.last_index() != 0) co_return Error(Errc::corrupt, "the metadata log does not tell where it begins");
   for (auto& [group, image] : images_) CO_CHECK(check(group, image));
   co_return Result<void>();
 }
 
-// The log may begin in the middle of what a later base does not need any more. Gaps are allowed until then.
-Result<void> Journal::load_record(const LogEntry& logged) {
+Result<void> Journal::load_record(const LogEntry& logged, bool& whole) {
   TRY(Record record, decode_record(logged.command));
   if (record.kind == Record::Kind::base) {
-    for (const GroupBase& base : record.bases) {
-      images_[base.group].rebase(base);
-      recovered_[base.group].follow(images_[base.group].first, images_[base.group].positions.size());
-    }
-    return {};
+    whole = true;
+    return load_base(record);
   }
-  Image& image = images_[record.group];
-  if (record.kind == Record::Kind::entry && record.index > image.last() + 1) {
+  const auto [it, first_seen] = images_.try_emplace(record.group);
+  Image& image = it->second;
+  if (first_seen) image.whole = whole;
+  const bool entry = record.kind == Record::Kind::entry;
+  if (!image.whole && entry && record.index > image.last() + 1) {
     image.first = record.index;
     image.positions.clear();
   }
   TRY_OK(image.apply(record, logged.index));
   Recovered& recovered = recovered_[record.group];
-  const bool entry = record.kind == Record::Kind::entry;
   recovered.follow(image.first, image.positions.size() - (entry ? 1 : 0));
   if (entry) recovered.entries.push_back(std::move(record.entry));
+  return {};
+}
+
+Result<void> Journal::load_base(const Record& record) {
+  for (const GroupBase& base : record.bases) {
+    Image& image = images_[base.group];
+    image.whole = base.last < base.first || (image.first <= base.first && image.last() >= base.last);
+    image.rebase(base);
+    recovered_[base.group].follow(image.first, image.positions.size());
+  }
   return {};
 }
 
@@ -89,6 +113,7 @@ Result<void> Journal::check(GroupId group, Image& image) {
     return Error(Errc::corrupt, fmt::format("the metadata log lacks what comes before entry {} of group {}", index, group));
   };
   Recovered& recovered = recovered_[group];
+  if (!image.whole) return incomplete(image.last());
   if (image.snapshot) {
     if (image.first > image.snapshot->index + 1) return incomplete(image.first);
     if (image.last() < image.snapshot->index) {

@@ -48,8 +48,9 @@ bool read_base(FieldReader& in, GroupBase& base) {
   base.group = in.read<GroupId>();
   base.hard = read_hard(in);
   base.first = in.read<std::uint64_t>();
+  base.last = in.read<std::uint64_t>();
   const auto has_snapshot = in.read<std::uint8_t>();
-  if (!in.good() || has_snapshot > 1 || base.first == 0) return false;
+  if (!in.good() || has_snapshot > 1 || base.first == 0 || base.last < base.first - 1) return false;
   if (has_snapshot == 0) return true;
   return read_snapshot(in, base.snapshot.emplace());
 }
@@ -134,6 +135,7 @@ std::string encode_base(const std::vector<GroupBase>& bases) {
     append_field(out, base.group);
     append_hard(out, base.hard);
     append_field(out, base.first);
+    append_field(out, base.last);
     append_field(out, static_cast<std::uint8_t>(base.snapshot ? 1 : 0));
     if (base.snapshot) append_snapshot(out, *base.snapshot);
   }

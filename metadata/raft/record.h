@@ -4,8 +4,8 @@
 //   truncate    (from)                      entries from there on are gone
 //   hard_state  (term, vote)
 //   snapshot    (index, term, members)      the state was replaced by one that holds all up to index; the log begins anew behind it
-//   base        for each group its hard state, its snapshot and its first entry: what is before the oldest of these entries is
-//               not needed any more
+//   base        for each group its hard state, its snapshot and its entries' first and last: what is before the oldest of them
+//               is not needed any more
 #pragma once
 
 #include <optional>
@@ -51,6 +51,7 @@ struct GroupBase {
   HardState hard;
   std::optional<Snapshot> snapshot;
   std::uint64_t first = 1;
+  std::uint64_t last = 0;  // of the entries that were there then; first - 1: none
   friend bool operator==(const GroupBase&, const GroupBase&) = default;
 };
 
