@@ -148,6 +148,28 @@ Result<void> format_replacement(OpenDrive& drive, const ClusterId& cluster, bool
   return {};
 }
 
+Result<OpenDrive> find_new_drive(const std::string& path, std::uint32_t position, const ClusterId& cluster) {
+  auto disk = PosixDisk::open_root(path);
+  if (!disk) return about(path, "is no directory that can be used: " + disk.error().message);
+  OpenDrive drive{.path = path, .position = position, .disk = std::move(*disk), .identity = {}};
+  const auto identity = chunkserver::read_identity(*drive.disk);
+  if (identity) {
+    if (identity->cluster != cluster) return about(path, "is a drive of another cluster");
+    drive.identity = *identity;
+    return drive;
+  }
+  if (identity.error().code != Errc::not_found) return about(path, identity.error().message);
+  TRY(const bool blank, is_blank(*drive.disk));
+  if (!blank) return about(path, "is not empty; give an empty directory");
+  return drive;
+}
+
+Result<void> make_drive(OpenDrive& drive, const ClusterId& cluster, Clock& clock, Rng& rng) {
+  if (auto locked = drive.disk->lock(kLockFile); !locked) return about(drive.path, locked.error().message);
+  if (!drive.identity.drive.is_zero()) return {};
+  return format_replacement(drive, cluster, false, clock, rng);
+}
+
 Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, const ClusterOfNew& cluster_of_new, Clock& clock,
                              Rng& rng) {
   for (const std::string& path : config.replace) {

@@ -128,7 +128,8 @@ task<std::string> LocalDrives::examine(LocalDrive& drive) {
 
 task<void> LocalDrives::watch(std::function<std::string(const DriveId&)> metadata_problem,
                               std::function<task<void>(LocalDrive&, std::string)> lost) {
-  for (const auto& drive : drives_) {
+  for (std::size_t i = 0; i < drives_.size(); ++i) {  // a drive may be added meanwhile
+    LocalDrive* const drive = drives_[i].get();
     if (!drive->store || !drive->up) continue;
     std::string problem = co_await examine(*drive);
     if (problem.empty()) problem = metadata_problem(drive->id());

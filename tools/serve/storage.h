@@ -16,6 +16,7 @@
 #include "gateway/data/rebalance.h"
 #include "gateway/data/repair.h"
 #include "gateway/data/scrub.h"
+#include "tools/serve/cluster_control.h"
 #include "tools/serve/cluster_layout.h"
 #include "tools/serve/cluster_port.h"
 #include "tools/serve/config.h"
@@ -46,6 +47,10 @@ class Storage {
   const Secrets& secrets() const { return secrets_; }
   NodeId self() const { return node_of(membership_); }
   std::uint16_t cluster_port() const { return port_->port(); }
+  rpc::Peers& peers() { return *port_; }
+  rpc::Router& router() { return port_->router(); }  // handlers are added before start()
+  // What an operator sees and does here.
+  ClusterControlOptions control();
   erasure::Profile profile() const { return layout_->profile(); }
   std::size_t drives_up() const { return layout_->placement().view()->up_count(); }
   std::size_t drives_total() const { return layout_->placement().view()->ring->drives().size(); }
@@ -68,6 +73,11 @@ class Storage {
   void mark_cluster_complete();
   void open_data_path();
   void register_metrics();
+
+  std::vector<NodeReport> reports() const;
+  // Lets others join this node, which is alone; on the background executor, as the next.
+  task<Result<void>> open_to_others(Context ctx, std::string listen);
+  task<Result<LocalDriveView>> local_drive(std::string path, ClusterControl::Drive what);
 
   task<void> watch();
   std::string metadata_problem(const DriveId& drive) const;
