@@ -30,20 +30,6 @@ constexpr std::size_t kDescriptorsPerDrive = 16;
 
 thread_local gateway::s3::Md5Lanes* t_md5_lanes = nullptr;
 
-// The one user there is until tenants come.
-class RootCredentials final : public gateway::s3::CredentialSource {
- public:
-  explicit RootCredentials(const Secrets& secrets)
-      : root_{.access_key = secrets.access_key, .secret_key = secrets.secret_key, .tenant = "default"} {}
-  std::optional<gateway::s3::Credential> find(std::string_view access_key) const override {
-    if (access_key != root_.access_key) return std::nullopt;
-    return root_;
-  }
-
- private:
-  const gateway::s3::Credential root_;
-};
-
 // The S3 port, the admin port and the threads that serve them.
 class Front {
  public:
@@ -61,7 +47,6 @@ class Front {
   Clock& clock_;
   Rng& rng_;
   std::atomic<bool> serving_{false};
-  RootCredentials credentials_;
   gateway::s3::Options s3_options_;
   gateway::http::HttpMetrics http_metrics_, admin_metrics_;
   gateway::s3::S3Metrics s3_metrics_;
@@ -74,8 +59,8 @@ class Front {
 };
 
 Front::Front(const Config& config, Storage& storage, IoThreads& threads, Clock& clock, Rng& rng, MetricsRegistry& registry)
-    : config_(config), storage_(storage), clock_(clock), rng_(rng), credentials_(storage.secrets()), threads_(threads),
-      admin_(registry, [this] { return serving_ && storage_.ready(); }) {
+    : config_(config), storage_(storage), clock_(clock), rng_(rng), threads_(threads),
+      admin_(registry, [this] { return serving_ && storage_.ready(); }, &storage.administration()) {
   s3_options_.region = config.region;
   for (const std::string& domain : config.domains) s3_options_.domains.push_back(to_lower(domain));
   for (const auto& thread : threads.all()) {
@@ -83,7 +68,7 @@ Front::Front(const Config& config, Storage& storage, IoThreads& threads, Clock& 
     asio::post(thread->context(), [lanes = lanes_.back().get()] { t_md5_lanes = lanes; });
   }
   s3_ = std::make_unique<gateway::s3::S3Handler>(
-      s3_options_, storage.metadata(), storage.data(), credentials_, clock, rng, [] { return t_md5_lanes; },
+      s3_options_, storage.metadata(), storage.data(), storage.credentials(), clock, rng, [] { return t_md5_lanes; },
       [this] { return serving_ && storage_.ready(); }, s3_metrics_);
   s3_metrics_.register_in(registry);
   http_metrics_.register_with(registry, "port=\"s3\"");

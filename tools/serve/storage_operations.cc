@@ -1,4 +1,4 @@
-// What operators do to a node: let others join it, and give it drives while it serves.
+// What changes a node while it serves: others may join it, it gets drives, it keeps the newest state of its cluster.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,11 +10,15 @@
 
 namespace gabion::serve {
 
-ClusterControlOptions Storage::control() {
-  ClusterControlOptions options;
+void Storage::open_administration() {
+  credentials_ = std::make_unique<RootCredentials>(secrets_);
+  Administration::Options administration;
+  ClusterControlOptions& options = administration.control;
   options.self = [this] { return self(); };
   options.leader = [this] { return metadata_->leader(); };
-  options.reports = [this] { return reports(); };
+  options.reports = [this] {
+    return duties_->controller() == nullptr ? std::vector<NodeReport>() : reports_of(duties_->controller()->nodes());
+  };
   options.groups = [this] {
     std::vector<metadata::raft::RaftGroup*> groups;
     if (metadata_->member() != nullptr) groups.push_back(&metadata_->member()->group());
@@ -30,7 +34,11 @@ ClusterControlOptions Storage::control() {
   options.clock = &clock_;
   options.rng = &rng_;
   options.bytes_per_second = config_.repair_bytes_per_second;
-  return options;
+  administration.peers = port_.get();
+  administration.credentials = credentials_.get();
+  administration.region = config_.region;
+  administration_ = std::make_unique<Administration>(std::move(administration));
+  port_->router().add({rpc::Method::admin}, *administration_);
 }
 
 task<Result<void>> Storage::open_to_others(Context, std::string listen) {
@@ -72,17 +80,35 @@ task<Result<LocalDriveView>> Storage::local_drive(std::string path, ClusterContr
   view.weight = describe_drive(drive, self()).weight();
   if (what == ClusterControl::Drive::look) co_return view;
   CO_CHECK(mark_complete({drive.disk.get()}));
-  CO_CHECK(write_membership({drive.disk.get()}, membership_));
   std::vector<OpenDrive> one;
   one.push_back(std::move(drive));
   drives_.adopt(std::move(one));
+  membership_.add_added_drives(path);
+  CO_CHECK(write_membership(drives_.disks(), membership_));
   drives_.open_engines();
   const LocalDrive& opened = *drives_.all().back();
   if (!opened.up) co_return Error(Errc::unavailable, fmt::format("{} could not be opened as a drive; see this node's log", path));
   opened.store->start();
   layout_->serve_local_drives();
-  LOG(info, "serve", "a drive was added; name it in the configuration, too", field("drive", path), field("id", view.id.to_hex()));
+  LOG(info, "serve", "a drive was added", field("drive", path), field("id", view.id.to_hex()));
   co_return view;
+}
+
+task<void> Storage::keep_state(metadata::Metadata::VersionedClusterState current) {
+  if (current.version <= membership_.version()) co_return;
+  *membership_.mutable_state() = std::move(current.state);
+  membership_.set_version(current.version);
+  const auto renewed = renew_certificate(membership_.state(), secrets_, membership_, clock_, rng_);
+  if (!renewed) LOG(error, "cluster", "the certificate of this node was not renewed", field("error", renewed.error().message));
+  if (renewed && *renewed) {
+    auto replaced = port_->replace(
+        {.authority = membership_.authority(), .certificate = membership_.certificate(), .key = membership_.key()});
+    if (!replaced) LOG(error, "cluster", "the new certificate cannot be used", field("error", replaced.error().message));
+  }
+  const Membership membership = membership_;
+  const auto disks = drives_.disks();
+  const auto written = co_await offload(readers_.get_executor(), [&] { return write_membership(disks, membership); });
+  if (!written) LOG(error, "cluster", "the cluster's state was not kept on any drive", field("error", written.error().message));
 }
 
 }  // namespace gabion::serve
