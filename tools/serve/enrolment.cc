@@ -48,6 +48,25 @@ Result<void> check_secrets(const Joined& joined, const Secrets& secrets) {
   return {};
 }
 
+// The drives of the configuration, and those that were added while the node served.
+Config with_added_drives(const Config& config) {
+  std::vector<std::unique_ptr<PosixDisk>> disks;
+  std::vector<Disk*> pointers;
+  for (const std::string& path : config.drives) {
+    auto disk = PosixDisk::open_root(path);
+    if (!disk) continue;
+    disks.push_back(std::move(*disk));
+    pointers.push_back(disks.back().get());
+  }
+  Config all = config;
+  const auto known = read_membership(pointers);
+  if (!known) return all;
+  for (const std::string& path : known->added_drives()) {
+    if (std::find(all.drives.begin(), all.drives.end(), path) == all.drives.end()) all.drives.push_back(path);
+  }
+  return all;
+}
+
 }  // namespace
 
 std::vector<Disk*> disks_of(const std::vector<OpenDrive>& drives) {
@@ -76,7 +95,7 @@ Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std
     if (!cluster) return Error(Errc::corrupt, "the cluster that let this node join has no id");
     return *cluster;
   };
-  TRY(DriveSet set, open_drives(config, profile, cluster_of_new, clock, rng));
+  TRY(DriveSet set, open_drives(with_added_drives(config), profile, cluster_of_new, clock, rng));
   Enrolled out;
   out.cluster = set.cluster;
   out.fresh = set.fresh;

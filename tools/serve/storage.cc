@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMemoryShare = 4;
 constexpr Duration kWatchInterval = std::chrono::seconds(2);
+constexpr Duration kAskInterval = std::chrono::milliseconds(500);
 constexpr Duration kWaitInterval = std::chrono::seconds(5);  // between two log lines while there is no leader
 constexpr const char* kTenant = "default";
 
@@ -64,7 +65,10 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
   TRY_OK(open_metadata(founding, fresh));
   join_service_ = std::make_unique<JoinService>(metadata(), secrets_, clock_, rng_);
   port_->router().add({rpc::Method::join}, *join_service_);
+  open_administration();
   layout_ = std::make_unique<ClusterLayout>(*port_, drives_, self(), clock_);
+  duties_ = std::make_unique<ClusterDuties>(
+      ClusterDuties::Options{self(), config_, *metadata_, *port_, *layout_, drives_, clock_, rng_});
   if (port_->connected()) TRY_OK(listen());
   if (founding) {
     std::vector<metadata::DriveInfo> drives;
@@ -81,6 +85,9 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
   // A wrong master key must be found out now, not at the first read.
   auto key = block_on(background_.executor(), keys_->tenant_key(Context{}, kTenant));
   if (!key) return Error(Errc::invalid, "the master key is not the one this cluster was made with: " + key.error().message);
+  if (founding && !config_.cluster_listen.empty()) {
+    TRY_OK(block_on(background_.executor(), open_to_others(Context{}, config_.cluster_listen)));
+  }
   mark_cluster_complete();
   register_metrics();
   return {};
@@ -237,8 +244,11 @@ void Storage::open_data_path() {
   rebalancer_ = std::make_unique<gateway::data::Rebalancer>(
       *blocks_, *repairer_, gateway::data::Rebalancer::RebalanceOptions{.bytes_per_second = config_.repair_bytes_per_second});
   scrubber_ = std::make_unique<gateway::data::Scrubber>(*blocks_, *repairer_, gateway::data::Scrubber::ScrubOptions{});
-  collector_ = std::make_unique<gateway::data::Collector>(
-      *blocks_, gateway::data::Collector::CollectorOptions{.grace = std::chrono::seconds(config_.gc_grace_seconds)});
+  gateway::data::Collector::CollectorOptions collect;
+  collect.grace = std::chrono::seconds(config_.gc_grace_seconds);
+  collect.collects_here = [this] { return duties_->collects_here(); };
+  collect.pinned_elsewhere = [this](Context ctx) { return duties_->pinned_elsewhere(ctx); };
+  collector_ = std::make_unique<gateway::data::Collector>(*blocks_, std::move(collect));
 }
 
 void Storage::start() {
@@ -248,11 +258,15 @@ void Storage::start() {
   scrubber_->start(background_.executor());
   collector_->start(background_.executor());
   spawn(background_.executor(), gate_, "watch", watch());
+  spawn(background_.executor(), gate_, "ask failed drives", ask_failed_drives());
+  duties_->start(background_.executor(), {blocks_->core(), *repairer_, *rebalancer_, *scrubber_},
+                 [this](const metadata::Metadata::VersionedClusterState& current) { return keep_state(current); });
 }
 
 void Storage::stop() {
   stopping_ = true;
   const Executor executor = background_.executor();
+  block_on(executor, duties_->stop());
   block_on(executor, collector_->stop());
   block_on(executor, scrubber_->stop());
   block_on(executor, rebalancer_->stop());
@@ -272,6 +286,16 @@ task<void> Storage::watch() {
     for (Duration slept{}; slept < kWatchInterval && !stopping_; slept += std::chrono::milliseconds(100)) {
       co_await clock_.sleep(std::chrono::milliseconds(100));
     }
+  }
+}
+
+// Drives on other nodes fail with their node and come back with it.
+task<void> Storage::ask_failed_drives() {
+  while (!stopping_) {
+    Context ctx;
+    ctx.deadline = clock_.now() + kAskInterval;
+    if (co_await layout_->placement().refresh_failed(ctx)) repairer_->wake();
+    co_await clock_.sleep(kAskInterval);
   }
 }
 

@@ -16,7 +16,8 @@
 #include "gateway/data/rebalance.h"
 #include "gateway/data/repair.h"
 #include "gateway/data/scrub.h"
-#include "tools/serve/cluster_control.h"
+#include "tools/serve/administration.h"
+#include "tools/serve/cluster_duties.h"
 #include "tools/serve/cluster_layout.h"
 #include "tools/serve/cluster_port.h"
 #include "tools/serve/config.h"
@@ -24,6 +25,7 @@
 #include "tools/serve/joining.h"
 #include "tools/serve/local_drives.h"
 #include "tools/serve/node_metadata.h"
+#include "tools/serve/root_credentials.h"
 #include "tools/serve/threads.h"
 
 namespace gabion::serve {
@@ -47,10 +49,8 @@ class Storage {
   const Secrets& secrets() const { return secrets_; }
   NodeId self() const { return node_of(membership_); }
   std::uint16_t cluster_port() const { return port_->port(); }
-  rpc::Peers& peers() { return *port_; }
-  rpc::Router& router() { return port_->router(); }  // handlers are added before start()
-  // What an operator sees and does here.
-  ClusterControlOptions control();
+  const RootCredentials& credentials() const { return *credentials_; }
+  gateway::http::Handler& administration() { return administration_->http(); }
   erasure::Profile profile() const { return layout_->profile(); }
   std::size_t drives_up() const { return layout_->placement().view()->up_count(); }
   std::size_t drives_total() const { return layout_->placement().view()->ring->drives().size(); }
@@ -74,12 +74,16 @@ class Storage {
   void open_data_path();
   void register_metrics();
 
-  std::vector<NodeReport> reports() const;
+  void open_administration();
   // Lets others join this node, which is alone; on the background executor, as the next.
   task<Result<void>> open_to_others(Context ctx, std::string listen);
   task<Result<LocalDriveView>> local_drive(std::string path, ClusterControl::Drive what);
 
+  // The newest state of the cluster, with which this node finds the others when it starts.
+  task<void> keep_state(metadata::Metadata::VersionedClusterState current);
+
   task<void> watch();
+  task<void> ask_failed_drives();
   std::string metadata_problem(const DriveId& drive) const;
   task<void> lose_drive(LocalDrive& drive, std::string why);
 
@@ -100,7 +104,10 @@ class Storage {
   std::unique_ptr<ClusterPort> port_;
   std::unique_ptr<NodeMetadata> metadata_;
   std::unique_ptr<ClusterLayout> layout_;
+  std::unique_ptr<ClusterDuties> duties_;
   std::unique_ptr<JoinService> join_service_;
+  std::unique_ptr<RootCredentials> credentials_;
+  std::unique_ptr<Administration> administration_;
   std::unique_ptr<gateway::data::KeyStore> keys_;
   std::unique_ptr<gateway::data::MemoryBudget> memory_;
   std::unique_ptr<gateway::data::BlockStore> blocks_;

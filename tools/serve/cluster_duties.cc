@@ -1,0 +1,160 @@
+#include "tools/serve/cluster_duties.h"
+
+#include "common/check.h"
+#include "common/log.h"
+
+namespace gabion::serve {
+namespace {
+
+constexpr std::size_t kPinnedMax = 10'000;  // that are listed in a heartbeat
+
+using metadata::cluster::Heartbeat;
+using metadata::cluster::Orders;
+
+}  // namespace
+
+ClusterDuties::ClusterDuties(Options options) : options_(options) {
+  if (options_.metadata.member() == nullptr) return;
+  metadata::cluster::ControllerOptions controller;
+  controller.self = options_.self;
+  controller.metadata = &options_.metadata.metadata();
+  controller.leader = [metadata = &options_.metadata] { return metadata->leader(); };
+  controller.clock = &options_.clock;
+  controller.rng = &options_.rng;
+  controller.out_after = std::chrono::seconds(options_.config.cluster_out_after_seconds);
+  controller_ = std::make_unique<metadata::cluster::Controller>(std::move(controller));
+  options_.port.router().add({rpc::Method::heartbeat}, *controller_);
+  members_ = std::make_unique<MetadataMembers>(options_.self, *options_.metadata.member(), *controller_, options_.clock);
+}
+
+void ClusterDuties::start(const Executor& executor, Workers workers, Keep keep) {
+  workers_ = std::make_unique<Workers>(workers);
+  keep_ = std::move(keep);
+  metadata::cluster::AgentOptions agent;
+  agent.self = options_.self;
+  agent.metadata = &options_.metadata.metadata();
+  agent.leader = [metadata = &options_.metadata] { return metadata->leader(); };
+  agent.peers = &options_.port;
+  agent.controller = controller_.get();
+  agent.clock = &options_.clock;
+  agent.report = [this] { return report(); };
+  agent.state_changed = [this](metadata::Metadata::VersionedClusterState current) { return follow(std::move(current)); };
+  agent.orders = [this](const Orders& orders) { order(orders); };
+  agent_ = std::make_unique<metadata::cluster::Agent>(std::move(agent));
+  options_.layout.epochs().on_newer([agent = agent_.get()] { agent->wake(); });
+  workers_->scrubber.set_drives(scrub_drives());
+  agent_->start(executor);
+  if (!controller_) return;
+  controller_->start(executor);
+  members_->start(executor);
+}
+
+task<void> ClusterDuties::stop() {
+  options_.layout.epochs().on_newer(nullptr);
+  if (members_) co_await members_->stop();
+  if (controller_) co_await controller_->stop();
+  if (agent_) co_await agent_->stop();
+}
+
+task<Result<std::vector<metadata::ManifestId>>> ClusterDuties::pinned_elsewhere(Context ctx) {
+  GABION_CHECK(controller_ != nullptr, "only a member of the metadata collects");
+  return controller_->pinned(ctx);
+}
+
+task<Heartbeat> ClusterDuties::report() {
+  Heartbeat heartbeat;
+  heartbeat.set_ring_epoch(options_.layout.placement().view()->epoch());
+  heartbeat.set_oldest_write_ring(workers_->core.write_rings.oldest().value_or(0));
+  heartbeat.set_oldest_move_ring(workers_->core.move_rings.oldest().value_or(0));
+  report_drives(heartbeat);
+  report_jobs(heartbeat);
+  const auto pinned = workers_->core.pins.all();
+  heartbeat.set_more_pinned(pinned.size() > kPinnedMax);
+  for (std::size_t i = 0; i < pinned.size() && i < kPinnedMax; ++i) heartbeat.add_pinned(pinned[i]);
+  co_return heartbeat;
+}
+
+void ClusterDuties::report_drives(Heartbeat& heartbeat) const {
+  for (const auto& drive : options_.drives.all()) {
+    auto* const report = heartbeat.add_drives();
+    report->set_id(std::string(drive->id().raw()));
+    report->set_failed(!drive->up);
+    report->set_total_bytes(drive->total_bytes);
+    report->set_available_bytes(drive->available_bytes);
+    report->set_shards(drive->shards);
+    report->set_shard_bytes(drive->shard_bytes);
+  }
+}
+
+void ClusterDuties::report_jobs(Heartbeat& heartbeat) const {
+  const auto add = [&](const auto& progress, std::uint64_t done, std::uint64_t total, std::uint64_t bytes, std::uint64_t failed) {
+    if (progress.job == 0) return;
+    auto* const report = heartbeat.add_jobs();
+    report->set_job(progress.job);
+    report->set_share_index(progress.share.index);
+    report->set_share_count(progress.share.count);
+    report->set_blocks_done(done);
+    report->set_blocks_total(total);
+    report->set_bytes_moved(bytes);
+    report->set_failed_blocks(failed);
+    report->set_finished(progress.finished);
+  };
+  const auto moved = workers_->rebalancer.progress();
+  add(moved, moved.blocks_done, moved.blocks_total, moved.bytes_moved, moved.failed_blocks);
+  const auto scrubbed = workers_->scrubber.progress();
+  add(scrubbed, scrubbed.shards_done, scrubbed.shards_total, scrubbed.bytes_verified, scrubbed.bad_shards);
+}
+
+task<void> ClusterDuties::follow(metadata::Metadata::VersionedClusterState current) {
+  const auto before = options_.layout.placement().view()->epoch();
+  if (auto applied = options_.layout.apply(current.state); !applied) {
+    LOG(error, "cluster", "the cluster's state cannot be used; staying with the one before", field("error", applied.error().message));
+    co_return;
+  }
+  options_.metadata.set_members(current.state);
+  if (members_) members_->follow(current.state);
+  const auto epoch = options_.layout.placement().view()->epoch();
+  if (epoch != before) LOG(info, "cluster", "follows a new ring", field("epoch", epoch), field("before", before));
+  workers_->scrubber.set_drives(scrub_drives());
+  co_await keep_(current);
+}
+
+void ClusterDuties::order(const Orders& orders) {
+  std::optional<gateway::data::Rebalancer::Assignment> move;
+  if (const auto& work = orders.rebalance) {
+    gateway::data::Rebalancer::Assignment assignment;
+    assignment.job = work->job;
+    assignment.epoch = work->epoch;
+    assignment.share = {work->index, work->count};
+    assignment.paused = work->paused;
+    assignment.movers_settled = work->movers_settled;
+    assignment.writers_settled = work->writers_settled;
+    move = assignment;
+  }
+  workers_->rebalancer.assign(move);
+  std::optional<gateway::data::Scrubber::Assignment> verify;
+  if (const auto& work = orders.scrub) {
+    gateway::data::Scrubber::Assignment assignment;
+    assignment.job = work->job;
+    assignment.paused = work->paused;
+    assignment.share = {work->index, work->count};
+    verify = assignment;
+  }
+  workers_->scrubber.assign(verify);
+  workers_->repairer.set_share({orders.repair_index, orders.repair_count});
+}
+
+std::vector<gateway::data::Scrubber::LocalDrive> ClusterDuties::scrub_drives() const {
+  std::vector<gateway::data::Scrubber::LocalDrive> drives;
+  for (const auto& drive : options_.drives.all()) {
+    if (!drive->up) continue;
+    gateway::data::Scrubber::LocalDrive local;
+    local.id = drive->id();
+    local.store = drive->store.get();
+    local.verify = [store = drive->store.get()](Context ctx, chunkserver::ShardKey key) { return store->verify(ctx, key); };
+    drives.push_back(std::move(local));
+  }
+  return drives;
+}
+
+}  // namespace gabion::serve
