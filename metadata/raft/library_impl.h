@@ -54,6 +54,7 @@ struct Library::Impl {
   int put_snapshot(raft_io_snapshot_put* request, const raft_snapshot* taken);
   void send(const raft_message* message);
   void send_entries(const raft_message* message);
+  bool outdated(NodeId from, const Message& message) const;
   bool expected(NodeId from, const Message& message) const;
   void receive_entries(NodeId from, const Message& message);
   void receive_entries(NodeId from, const Message& message, std::size_t begin, std::size_t end);

@@ -302,6 +302,13 @@ void Library::Impl::send_entries(const raft_message* message) {
   }
 }
 
+// A refusal from before the member had what it is known to have by now.
+bool Library::Impl::outdated(NodeId from, const Message& message) const {
+  raft_index matched = 0;
+  if (message.rejected == 0 || raft_match_index(&raft, raft::to_library(from), &matched) != 0) return false;
+  return message.rejected <= matched || message.last_index < matched;
+}
+
 // Whether the library expects such a message in the state it is in.
 bool Library::Impl::expected(NodeId from, const Message& message) const {
   if (!started || closed || from == self || raft.state == RAFT_UNAVAILABLE) return false;
@@ -310,7 +317,7 @@ bool Library::Impl::expected(NodeId from, const Message& message) const {
       return !(raft.state == RAFT_LEADER && message.term == raft.current_term) && (message.entries.empty() || !refuse_entries);
     case Message::Kind::install_snapshot:
       return !(raft.state == RAFT_LEADER && message.term == raft.current_term) && !raft.snapshot.installing && installing == nullptr;
-    case Message::Kind::append_result: return raft.state == RAFT_LEADER;
+    case Message::Kind::append_result: return raft.state == RAFT_LEADER && !outdated(from, message);
     case Message::Kind::vote_result: return raft.state == RAFT_CANDIDATE;
     case Message::Kind::timeout_now: return appends.empty() && !raft.snapshot.installing;
     case Message::Kind::vote: return true;
