@@ -43,6 +43,7 @@ Result<void> NodeGroup::start(Recovered recovered) {
   TRY_OK(library_.start(std::move(recovered)));
   started_ = true;
   follow();
+  if (failure_) return *failure_;
   return {};
 }
 
@@ -208,6 +209,10 @@ void NodeGroup::follow_leadership() {
     leads_in_term_ = term;
     fail_readers(Error(Errc::not_leader, "the leadership changed"));
     LOG(info, "metadata", "this node leads the group", field("group", id_), field("term", term));
+    // The log of a leader has all that was ever committed, and nothing else was applied.
+    if (applied_ > read_floor_) {
+      fail(Error(Errc::corrupt, fmt::format("the metadata log ends with entry {}, and the state has entry {}", read_floor_, applied_)));
+    }
   }
   if (!leads && leads_) {
     fail_readers(Error(Errc::not_leader, "this node does not lead the group any more"));
