@@ -36,7 +36,10 @@ void Rebalancer::assign(std::optional<Assignment> assignment) {
                       assignment->epoch != assignment_->epoch || assignment->share != assignment_->share;
     if (anew) {
       progress_ = {};
-      progress_.job = assignment ? assignment->job : 0;
+      if (assignment) {
+        progress_.job = assignment->job;
+        progress_.share = assignment->share;
+      }
     }
     assignment_ = assignment;
   }
@@ -95,6 +98,7 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
     const std::lock_guard lock(mutex_);
     progress_ = {};
     progress_.job = begun.job;
+    progress_.share = begun.share;
   }
   metadata::ManifestId last = 0;
   CO_TRY(auto failed, co_await walk(ctx, begun, last));
@@ -111,7 +115,8 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
   const bool repaired = co_await repairs_settled(begun);
   if (!repaired || !goes_on(begun)) co_return interrupted;
   const std::lock_guard lock(mutex_);
-  progress_.finished = true;
+  // The share may have changed this very moment; then it is another's end.
+  if (progress_.job == begun.job && progress_.share == begun.share) progress_.finished = true;
   co_return Result<void>();
 }
 
@@ -239,6 +244,9 @@ task<Result<bool>> Rebalancer::copy_home(Context ctx, std::shared_ptr<const Plac
     co_await limit_.take(bytes);
     chunkserver::ShardStore& to = *view->drives[*home].store;
     if (core_.deps.placement.view()->epoch() != view->epoch()) co_return ring_changed();
+    if (core_.options.sabotage.remove_unverified) {
+      (void)co_await view->drives[from].store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
+    }
     CO_CHECK(co_await to.put(ctx, key, std::vector<Bytes>(1, *found)));
     CO_TRY(const Bytes back, co_await to.read(ctx, key, 0, 0));
     if (!(back == *found)) co_return Error(Errc::unavailable, "a shard reads back differently from what was copied");
@@ -266,7 +274,6 @@ task<Result<bool>> Rebalancer::good_at_home(Context ctx, std::shared_ptr<const P
 task<Result<void>> Rebalancer::remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
                                              unsigned shard, bool verified) {
   const chunkserver::ShardKey key = key_of(block, shard);
-  verified |= core_.options.sabotage.remove_unverified;
   for (const std::size_t drive : view->former_homes(block.id, shard)) {
     if (!view->up(drive)) co_return Error(Errc::unavailable, "a drive that a shard is to leave does not work");
     chunkserver::ShardStore& store = *view->drives[drive].store;

@@ -17,6 +17,18 @@
 
 namespace gabion::gateway::data {
 
+// What the cluster wants of this member now.
+struct RebalanceWork {
+  std::uint64_t job = 0;
+  std::uint64_t epoch = 0;  // of the ring it works towards
+  Share share;
+  bool paused = false;
+  // As the leader has heard from all members: nobody moves, and nobody writes, by a ring older than the job's.
+  bool movers_settled = true;
+  bool writers_settled = true;
+  friend bool operator==(const RebalanceWork&, const RebalanceWork&) = default;
+};
+
 class Rebalancer {
  public:
   struct RebalanceOptions {
@@ -25,19 +37,10 @@ class Rebalancer {
     Duration retry = std::chrono::seconds(5);    // between walks over blocks that failed for now
     Duration poll = std::chrono::milliseconds(500);
   };
-  // What the cluster wants of this member now.
-  struct Assignment {
-    std::uint64_t job = 0;
-    std::uint64_t epoch = 0;  // of the ring it works towards
-    Share share;
-    bool paused = false;
-    // As the leader has heard from all members: nobody moves, and nobody writes, by a ring older than the job's.
-    bool movers_settled = true;
-    bool writers_settled = true;
-    friend bool operator==(const Assignment&, const Assignment&) = default;
-  };
+  using Assignment = RebalanceWork;
   struct Progress {
     std::uint64_t job = 0;
+    Share share;
     std::uint64_t blocks_done = 0, blocks_total = 0;  // total: as far as known, 0 before the first walk's end
     std::uint64_t bytes_moved = 0;
     std::uint64_t failed_blocks = 0;  // of the walk that goes on: for now, or beyond repair

@@ -39,6 +39,7 @@ void Scrubber::assign(std::optional<Assignment> assignment) {
       progress_ = {};
       progress_.job = assignment ? assignment->job : 0;
     }
+    if (assignment) progress_.share = assignment->share;
     assignment_ = assignment;
   }
   background_.wake();
@@ -86,6 +87,7 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
     drives = drives_;
     progress_ = {};
     progress_.job = job;
+    if (assignment_) progress_.share = assignment_->share;
   }
   std::vector<task<Result<Bad>>> work;
   for (const LocalDrive& drive : drives) {

@@ -13,6 +13,14 @@
 
 namespace gabion::gateway::data {
 
+// What the cluster wants of this member now.
+struct ScrubWork {
+  std::uint64_t job = 0;
+  bool paused = false;
+  Share share = {};  // for the report alone: each member scrubs its own drives
+  friend bool operator==(const ScrubWork&, const ScrubWork&) = default;
+};
+
 class Scrubber {
  public:
   struct ScrubOptions {
@@ -26,13 +34,10 @@ class Scrubber {
     chunkserver::ShardStore* store = nullptr;
     std::function<task<Result<void>>(Context, chunkserver::ShardKey)> verify;
   };
-  struct Assignment {
-    std::uint64_t job = 0;
-    bool paused = false;
-    friend bool operator==(const Assignment&, const Assignment&) = default;
-  };
+  using Assignment = ScrubWork;
   struct Progress {
     std::uint64_t job = 0;
+    Share share;
     std::uint64_t shards_done = 0, shards_total = 0;
     std::uint64_t bytes_verified = 0;
     std::uint64_t bad_shards = 0;  // also those that are not there

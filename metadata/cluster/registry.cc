@@ -40,9 +40,8 @@ template <class Oldest>
 std::uint64_t Registry::settled_ring(Oldest oldest) const {
   std::uint64_t ring = UINT64_MAX;
   for (const auto& [node, known] : known_) {
-    if (known.out) continue;
     if (up(node)) ring = std::min(ring, oldest(heard_.at(node).last));
-    else if (silence(node) < down_after_) return 0;
+    else if (!known.out && silence(node) < down_after_) return 0;
   }
   return ring;
 }
@@ -128,7 +127,7 @@ std::optional<std::vector<std::uint64_t>> Registry::pinned_since(std::uint64_t b
   if (version_ == 0) return std::nullopt;
   std::vector<std::uint64_t> out;
   for (const auto& [node, known] : known_) {
-    if (known.out || !known.gateway) continue;
+    if (!known.gateway || (known.out && !up(node))) continue;
     const auto heard = heard_.find(node);
     if (heard == heard_.end()) return std::nullopt;
     const Heartbeat& last = heard->second.last;

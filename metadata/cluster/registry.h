@@ -40,7 +40,8 @@ class Registry {
 
   // A number that comes back with what nodes tell after now.
   std::uint64_t next_beat();
-  // What all gateways have pinned, when all have told since that beat; else nullopt. Ascending.
+  // What all gateways have pinned, when all have told since that beat; else nullopt. One that was given up counts while it
+  // speaks. Ascending.
   std::optional<std::vector<std::uint64_t>> pinned_since(std::uint64_t beat) const;
 
  private:
