@@ -11,16 +11,16 @@ from outcome import check, run_test, say
 from s3 import Unknown
 from server import pause
 
-BUCKET = "data"
+BUCKET, APART = "data", "apart"
 SIZES = (300, 20 * KIB, 200 * KIB, 1 * MIB)
 PARTITION_SECONDS = 8
 
 
 def put_until_taken(client, key, number):
-    data = payload.make(99, number, BUCKET, key, 500, number)
+    data = payload.make(99, number, APART, key, 500, number)
     for _ in range(20):
         try:
-            if client.put(BUCKET, key, data).ok:
+            if client.put(APART, key, data).ok:
                 return
         except Unknown:
             pass
@@ -36,7 +36,7 @@ def no_stale_answers(cluster, leader):
     for number in range(1, 6):
         put_until_taken(majority, "fresh", number)
         try:
-            answer = isolated.get(BUCKET, "fresh")
+            answer = isolated.get(APART, "fresh")
         except Unknown:
             refused += 1
             continue
@@ -53,6 +53,7 @@ def body(directory):
     with Cluster(directory / "cluster", nodes=6, partitions=True) as cluster:
         ledger = filled(cluster, directory, BUCKET, SIZES, count=2)
         load = ClusterLoad(cluster, ledger, BUCKET, workers=6, sizes=SIZES, seed=7).start()
+        check(cluster.s3().create_bucket(APART).ok, "the bucket cannot be made")
         pause(1)
         leader = cluster.leader()
         acknowledged, began = ledger.acks, time.monotonic()
