@@ -74,7 +74,7 @@ Result<void> Storage::open_all(const GetEnv& getenv, MetricsRegistry& registry) 
   if (set.fresh) TRY_OK(make_cluster());
   TRY_OK(load_cluster());
   TRY_OK(mark_cluster_complete());
-  if (!set.replacements.empty()) TRY_OK(replace_drives(std::move(set.replacements)));
+  if (!set.replacements.empty()) TRY_OK(replace_drives(std::move(set.replacements), getenv));
   open_engines();
   open_data_path();
   // A wrong master key must be found out now, not at the first read.
@@ -186,7 +186,7 @@ Result<void> Storage::check_profile(erasure::Profile stored) {
   return {};
 }
 
-Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements) {
+Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements, const GetEnv& getenv) {
   TRY(auto current, block_on(background_.executor(), metadata_->cluster_state(Context{})));
   std::vector<ring::Drive> members = ring_.drives();
   bool more_metadata = false;
@@ -215,11 +215,9 @@ Result<void> Storage::replace_drives(std::vector<OpenDrive> replacements) {
   block_on(background_.executor(), metadata_->stop());
   metadata_.reset();
   TRY_OK(open_metadata(false));
-  const char* (*nothing)(const char*) = [](const char*) -> const char* { return nullptr; };
-  if (secrets_.credentials_generated || secrets_.master_key_on_drives) {
-    auto copied = load_secrets(metadata_disks(), false, rng_, nothing);
-    if (!copied) LOG(warn, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
-  }
+  // A second time, as the new drives get copies of what is kept on drives.
+  auto copied = load_secrets(metadata_disks(), false, rng_, getenv);
+  if (!copied) LOG(error, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
   return {};
 }
 

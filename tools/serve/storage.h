@@ -67,7 +67,7 @@ class Storage {
   Result<void> make_cluster();
   Result<void> mark_cluster_complete();
   Result<void> load_cluster();
-  Result<void> replace_drives(std::vector<OpenDrive> replacements);
+  Result<void> replace_drives(std::vector<OpenDrive> replacements, const GetEnv& getenv);
   Result<void> check_profile(erasure::Profile stored);
   void open_data_path();
   void register_metrics(MetricsRegistry& registry);
