@@ -121,13 +121,20 @@ Result<std::shared_ptr<KvStore>> RocksStateStorage::open(std::size_t drive) {
   remove_others(drive, directory);
   TRY(auto opened, RocksKv::open(full_path(drive, directory), options_, cache_, slots_[drive].ballast));
   TRY_OK(places_[drive].disk->sync_dir(kRoot));
-  // Also where the copies go: they must be renewed on full drives, or the log cannot be cut.
-  for (std::size_t i = 0; i < places_.size(); ++i) {
-    if (places_[i].disk != nullptr && make_root(i)) slots_[i].ballast->take();
-  }
+  keep_ballast(drive);
   std::shared_ptr<RocksKv> shared = std::move(opened);
   slots_[drive].store = shared;
   return std::shared_ptr<KvStore>(shared);
+}
+
+// Also where the copies go: they must be renewed on full drives, or the log cannot be cut. Not later than at the start, as
+// the other drives may have been wiped since.
+void RocksStateStorage::keep_ballast(std::size_t opened) {
+  const bool starting = !started_.exchange(true);
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (i != opened && !starting) continue;
+    if (places_[i].disk != nullptr && make_root(i)) slots_[i].ballast->take();
+  }
 }
 
 Result<void> RocksStateStorage::advance(std::size_t drive, std::uint64_t index) {

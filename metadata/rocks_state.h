@@ -4,6 +4,7 @@
 // Thread-safe; calls on one drive exclude each other. The disks must outlive it.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -49,6 +50,7 @@ class RocksStateStorage final : public StateStorage {
   };
 
   Result<void> make_root(std::size_t drive);
+  void keep_ballast(std::size_t opened);
   Result<std::optional<Current>> load(std::size_t drive);
   Result<void> store(std::size_t drive, const Current& current);
   Result<void> receive(std::size_t to, std::size_t from, const std::string& scratch, const Current& source);
@@ -65,6 +67,7 @@ class RocksStateStorage final : public StateStorage {
   Rng& rng_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::vector<Slot> slots_;
+  std::atomic<bool> started_{false};
 };
 
 }  // namespace gabion::metadata

@@ -32,6 +32,7 @@ def body(directory):
     server.arguments = ["--replace", ",".join(map(str, wiped))]
     server.start()
     check_sweep(ledger, server.s3(), "right after they were replaced")
+    check((wiped[0] / "master.key").exists(), "the new metadata drive has a copy of the master key")
 
     def repaired():
         metrics = server.metrics()

@@ -23,6 +23,22 @@ Operation operation_named(const std::string& name) {
   throw CLI::ValidationError("--op", "'" + name + "' is none of put, get, mixed, list and multipart");
 }
 
+// A number of seconds, or one with its unit: 90, 90s, 2m, 1h.
+std::chrono::seconds seconds_of(const char* option, const std::string& text) {
+  std::string_view number = text;
+  std::uint64_t unit = 1;
+  if (!number.empty() && std::string_view("smh").find(number.back()) != std::string_view::npos) {
+    unit = number.back() == 'h' ? 3600 : number.back() == 'm' ? 60 : 1;
+    number.remove_suffix(1);
+  }
+  const auto count = parse_u64(number);
+  constexpr std::uint64_t kMost = 365 * 24 * 3600;
+  if (!count || *count > kMost / unit) {
+    throw CLI::ValidationError(option, "'" + text + "' is not a duration; write one, as 30s, 5m or 1h");
+  }
+  return std::chrono::seconds(*count * unit);
+}
+
 void add_target_options(CLI::App& command, BenchOptions& options) {
   command.add_option("--endpoint", options.endpoint, "server, http://HOST:PORT")->capture_default_str();
   command.add_option("--bucket", options.bucket, "bucket; created if it is not there")->capture_default_str();
@@ -67,11 +83,11 @@ void add_load_options(CLI::App& command, BenchOptions& options) {
 
 void add_run_options(CLI::App& command, BenchOptions& options) {
   auto seconds = [&command](const char* name, std::chrono::seconds& value, const char* text) {
-    command.add_option_function<std::uint32_t>(
-        name, [&value](std::uint32_t given) { value = std::chrono::seconds(given); }, text);
+    command.add_option_function<std::string>(
+        name, [name, &value](const std::string& given) { value = seconds_of(name, given); }, text);
   };
-  seconds("--duration", options.duration, "seconds to measure [10]");
-  seconds("--warmup", options.warmup, "seconds before measuring [2]");
+  seconds("--duration", options.duration, "time to measure, as 30s or 5m [10s]");
+  seconds("--warmup", options.warmup, "time before measuring [2s]");
   command.add_flag("--verify", options.verify, "compare what GET returns with what was put");
   command.add_flag("!--no-prefill", options.prefill,
                    "get, mixed, list: the objects are there from an earlier run");

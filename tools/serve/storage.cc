@@ -61,7 +61,7 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
   TRY(const erasure::Profile profile, wanted_profile());
   TRY(Enrolled enrolled, enrol(config_, profile, getenv, background_.executor(), clock_, rng_));
   const bool founding = enrolled.founding, fresh = enrolled.fresh;
-  TRY_OK(enter(std::move(enrolled)));
+  TRY_OK(enter(std::move(enrolled), getenv));
   TRY_OK(open_metadata(founding, fresh));
   join_service_ = std::make_unique<JoinService>(metadata(), secrets_, clock_, rng_);
   port_->router().add({rpc::Method::join}, *join_service_);
@@ -104,12 +104,12 @@ Result<erasure::Profile> Storage::wanted_profile() const {
 }
 
 // Who this node is; it connects to the others, if there are any.
-Result<void> Storage::enter(Enrolled enrolled) {
+Result<void> Storage::enter(Enrolled enrolled, const GetEnv& getenv) {
   cluster_ = enrolled.cluster;
   secrets_ = std::move(enrolled.secrets);
   membership_ = std::move(enrolled.membership);
   drives_.adopt(std::move(enrolled.drives));
-  TRY_OK(format_replacements(std::move(enrolled.replacements)));
+  TRY_OK(format_replacements(std::move(enrolled.replacements), getenv));
   if (membership_.certificate().empty()) return {};
   TRY_OK(port_->connect({cluster_, self()}, credentials_of(membership_)));
   port_->set_peers(membership_.state());
@@ -180,7 +180,7 @@ void Storage::mark_cluster_complete() {
 }
 
 // Before the metadata is opened, so that a new drive that is to hold a part of it is brought up to date with the others.
-Result<void> Storage::format_replacements(std::vector<OpenDrive> replacements) {
+Result<void> Storage::format_replacements(std::vector<OpenDrive> replacements, const GetEnv& getenv) {
   if (replacements.empty()) return {};
   if (membership_.state().nodes_size() != 0 && lost_drives(membership_.state()).size() < replacements.size()) {
     return Error(Errc::invalid, replacements.back().path + ": no drive is lost that it could replace");
@@ -195,10 +195,9 @@ Result<void> Storage::format_replacements(std::vector<OpenDrive> replacements) {
     drives_.adopt(std::move(one));
   }
   TRY_OK(write_membership(drives_.disks(), membership_));
-  if (!secrets_.credentials_generated && !secrets_.master_key_on_drives) return {};
-  const char* (*nothing)(const char*) = [](const char*) -> const char* { return nullptr; };
-  auto copied = load_secrets(drives_.metadata_disks(), false, rng_, nothing);
-  if (!copied) LOG(warn, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
+  // A second time, as the new drives get copies of what is kept on drives.
+  auto copied = load_secrets(drives_.metadata_disks(), false, rng_, getenv);
+  if (!copied) LOG(error, "serve", "secrets were not copied to the new drive", field("error", copied.error().message));
   return {};
 }
 

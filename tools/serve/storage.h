@@ -61,13 +61,13 @@ class Storage {
   Storage(const Config& config, std::vector<Executor> io, Clock& clock, Rng& rng, MetricsRegistry& registry);
   Result<void> open_all(const GetEnv& getenv);
   Result<erasure::Profile> wanted_profile() const;
-  Result<void> enter(Enrolled enrolled);
+  Result<void> enter(Enrolled enrolled, const GetEnv& getenv);
   Result<void> open_metadata(bool founding, bool fresh);
   Result<void> listen();
   Result<metadata::Metadata::VersionedClusterState> wait_for_cluster();
   Result<void> check_class(const metadata::ClusterState& state) const;
   Result<void> open_drives(const metadata::ClusterState& state, bool fresh);
-  Result<void> format_replacements(std::vector<OpenDrive> replacements);
+  Result<void> format_replacements(std::vector<OpenDrive> replacements, const GetEnv& getenv);
   Result<void> place_replacements();
   std::vector<metadata::DriveInfo> lost_drives(const metadata::ClusterState& state) const;
   void mark_cluster_complete();

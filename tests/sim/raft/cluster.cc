@@ -143,7 +143,7 @@ task<Result<std::uint64_t>> Cluster::read(NodeId node, std::string key, Duration
 }
 
 NodeId Cluster::client_choice() {
-  if (client_choices_.below(10) != 0) {
+  if (client_choices_.below(10) < 7) {
     if (const auto leads = leader()) return *leads;
   }
   // Also one that does not lead, or believes it does and is wrong.

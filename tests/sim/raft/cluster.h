@@ -23,6 +23,7 @@ class Cluster {
   sim::SimNetwork& network() { return network_; }
   Rng& choices() { return choices_; }
   Oracle& oracle() { return oracle_; }
+  Duration election() const { return options_.machine.timing.election; }
   std::size_t size() const { return machines_.size(); }
   Machine& machine(std::size_t i) { return *machines_[i]; }
   Machine& machine(NodeId node) { return *machines_[static_cast<std::size_t>(node) - 1]; }

@@ -57,7 +57,7 @@ TEST_CASE("no promise of the group is broken by all troubles at once") { live_al
 TEST_CASE("a group without trouble elects one leader and keeps it") {
   be_quiet();
   LifeOptions options;
-  options.troubles = Troubles{false, false, false, false, false, false, false, false, false, false, false};
+  options.troubles = Troubles::none();
   options.lasts = 10s;
   for (options.seed = 1; options.seed <= 3; ++options.seed) {
     const LifeStory story = live(options);

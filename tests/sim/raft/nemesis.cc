@@ -23,13 +23,20 @@ task<void> change(std::shared_ptr<Life> life, int what, NodeId node, Duration al
 
 }  // namespace
 
+Troubles Troubles::none() {
+  Troubles troubles;
+  for (bool* each : troubles.all()) *each = false;
+  return troubles;
+}
+
+std::vector<bool*> Troubles::all() {
+  return {&messages, &partitions, &crashes, &restarts, &pauses, &slow_drives, &full_drives, &failed_syncs, &damage,
+          &transfers, &membership, &contests};
+}
+
 Troubles Nemesis::some(Rng& choices) {
   Troubles troubles;
-  for (bool* each : {&troubles.messages, &troubles.partitions, &troubles.crashes, &troubles.restarts, &troubles.pauses,
-                     &troubles.slow_drives, &troubles.full_drives, &troubles.failed_syncs, &troubles.damage,
-                     &troubles.transfers, &troubles.membership}) {
-    *each = choices.below(2) == 0;
-  }
+  for (bool* each : troubles.all()) *each = choices.below(2) == 0;
   return troubles;
 }
 
@@ -49,6 +56,7 @@ std::string Nemesis::list() const {
   name(troubles_.damage, "damage");
   name(troubles_.transfers, "transfers");
   name(troubles_.membership, "membership");
+  name(troubles_.contests, "contests");
   return out;
 }
 
@@ -79,6 +87,8 @@ void Nemesis::partition() {
     }
     case 3:
       if (const auto leader = cluster_.leader()) network.isolate(*leader);
+      // Often just long enough for another one to be elected, and not for the old one to give up.
+      if (choose(2) == 0) after(cluster_.election() + share(cluster_.election()), [&network] { network.heal(); });
       break;
     default: network.heal(); break;
   }
@@ -96,6 +106,35 @@ void Nemesis::crash() {
   // Either now, or in the middle of what it is going to write.
   if (choose(2) == 0) cluster_.cut(victim, any_crash(cluster_.choices()));
   else machine.disk(choose(machine.drives())).cut_power_after(choose(60));
+}
+
+// Messages are slow, so that there are several candidates, writes are slow, and whoever may have voted just now loses power
+// and is back at once.
+void Nemesis::contest() {
+  const Duration election = cluster_.election();
+  sim::LinkFaults faults;
+  faults.latency_max = election / 6;
+  cluster_.network().set_faults(faults);
+  const auto leader = cluster_.leader();
+  if (leader && choose(2) == 0) cluster_.cut(*leader, any_crash(cluster_.choices()));
+  else if (leader) cluster_.network().isolate(*leader);
+  for (std::size_t i = 0; i < cluster_.size(); ++i) {
+    Machine& machine = cluster_.machine(i);
+    for (std::size_t drive = 0; drive < machine.drives(); ++drive)
+      machine.drive_thread(drive).set_cost(choose(2) == 0 ? share(election / 12) : Duration(0));
+    const NodeId node = machine.id();
+    if (node == leader || choose(3) == 0) continue;
+    const Duration when = election * 3 / 4 + share(election * 2);
+    after(when, [this, node] { cluster_.cut(node, sim::Crash::drop_all); });
+    for (int part = 1; part <= 4; ++part) after(when + election * part / 8, [this, node] { cluster_.start(node); });
+  }
+  after(election * 3, [this] { cluster_.network().heal(); });
+}
+
+void Nemesis::after(Duration duration, std::function<void()> what) {
+  cluster_.world().at(cluster_.world().now_ns() + static_cast<std::uint64_t>(duration.count()), [this, what = std::move(what)] {
+    if (raging_) what();
+  });
 }
 
 // Only what a healthy replica can make good: what is damaged on one drive is good on another, which then must not fail.
@@ -146,7 +185,11 @@ void Nemesis::strike() {
   const NodeId node = any();
   Machine& machine = cluster_.machine(node);
   const std::size_t drive = choose(machine.drives());
-  switch (choose(14)) {
+  switch (choose(16)) {
+    case 14:
+    case 15:
+      if (troubles_.contests) contest();
+      break;
     case 0:
     case 1:
       if (troubles_.messages) disturb_messages();
@@ -203,12 +246,14 @@ void Nemesis::tend() {
 }
 
 void Nemesis::rage(Duration duration) {
+  raging_ = true;
   const std::uint64_t end = cluster_.world().now_ns() + static_cast<std::uint64_t>(duration.count());
   while (cluster_.world().now_ns() < end && !cluster_.oracle().failure()) {
     strike();
     tend();
     cluster_.run_for(std::chrono::milliseconds(choose(choose(3) == 0 ? 1000 : 150)));
   }
+  raging_ = false;
 }
 
 }  // namespace gabion::metadata::raft::test
