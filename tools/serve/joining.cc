@@ -125,8 +125,10 @@ task<Result<JoinReply>> JoinService::admit(Context ctx, JoinRequest request) {
   reply.set_access_key(secrets_.access_key);
   reply.set_secret_key(secrets_.secret_key);
   reply.set_master_key(std::string(as_text(secrets_.master_key.view())));
-  *reply.mutable_state() = std::move(committed.state);
-  reply.set_version(committed.version);
+  // Where the others are is all that it needs for now, and all that fits in an answer to a stranger; the version is that of no
+  // state, so that it fetches the whole one as soon as it can.
+  reply.mutable_state()->set_cluster_id(committed.state.cluster_id());
+  reply.mutable_state()->mutable_nodes()->Swap(committed.state.mutable_nodes());
   co_return reply;
 }
 
