@@ -205,7 +205,7 @@ void NodeGroup::follow_leadership() {
   const std::uint64_t term = library_.term();
   if (leads && (!leads_ || leads_in_term_ != term)) {
     // Whatever predecessors committed is up to here, if not known to be committed yet.
-    read_floor_ = mutated(Mutation::read_before_own_entry) ? 0 : library_.last_index();
+    read_floor_ = library_.last_index();
     leads_in_term_ = term;
     fail_readers(Error(Errc::not_leader, "the leadership changed"));
     LOG(info, "metadata", "this node leads the group", field("group", id_), field("term", term));

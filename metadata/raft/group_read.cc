@@ -43,7 +43,8 @@ void NodeGroup::add_reader(Reader* reader) {
 
 void NodeGroup::start_round() {
   // A leader learns with the first entry of its own term what its predecessors committed.
-  if (round_ || new_readers_.empty() || !leads_ || library_.committed() < read_floor_) return;
+  const bool knows = library_.committed() >= read_floor_ || mutated(Mutation::read_before_own_entry);
+  if (round_ || new_readers_.empty() || !leads_ || !knows) return;
   round_.emplace(++rounds_, library_.committed(), std::exchange(new_readers_, {}));
   if (only_voter_ || mutated(Mutation::read_at_once)) confirm(self_);
   else ask_round();

@@ -157,7 +157,7 @@ NodeId Cluster::client_choice() {
 task<void> Cluster::client_put(NodeId node, std::string key) {
   KvCommand command = put(key);
   linear::Operation operation{linear::Kind::put, world_.now_ns(), linear::kUnknown, command.value, 0};
-  const auto result = co_await propose(node, command, 2s);
+  const auto result = co_await propose(node, command, patience());
   if (!result && result.error().code != Errc::unknown_outcome) co_return;
   if (result) operation.returned = world_.now_ns();
   oracle_.note(key, operation);
@@ -170,7 +170,7 @@ task<void> Cluster::client_swap(NodeId node, std::string key) {
   command.expected = dice == 1 ? linear::kAbsent : seen_[key];
   linear::Operation operation{linear::Kind::swap, world_.now_ns(), linear::kUnknown, command.value, command.expected};
   if (command.kind == KvCommand::Kind::remove) operation = {linear::Kind::remove, world_.now_ns(), linear::kUnknown, 0, 0};
-  const auto result = co_await propose(node, command, 2s);
+  const auto result = co_await propose(node, command, patience());
   if (!result && result.error().code != Errc::unknown_outcome) co_return;
   if (result) {
     operation.returned = world_.now_ns();
@@ -186,7 +186,7 @@ task<void> Cluster::client_swap(NodeId node, std::string key) {
 
 task<void> Cluster::client_get(NodeId node, std::string key) {
   linear::Operation operation{linear::Kind::get, world_.now_ns(), linear::kUnknown, 0, 0};
-  const auto value = co_await read(node, key, 2s);
+  const auto value = co_await read(node, key, patience());
   if (!value) co_return;
   operation.value = *value;
   operation.returned = world_.now_ns();
@@ -215,6 +215,12 @@ void Cluster::start_clients(std::size_t n) {
 }
 
 void Cluster::stop_clients() { clients_stop_ = true; }
+
+// Some wait long for an answer, and some are soon off to somebody else.
+Duration Cluster::patience() {
+  constexpr Duration kAllowed[] = {50ms, 200ms, 2s};
+  return kAllowed[client_choices_.below(std::size(kAllowed))];
+}
 
 // --- Time ---
 

@@ -85,6 +85,7 @@ class Cluster {
   bool equal();
   NodeId client_choice();
   std::string registers_key();
+  Duration patience();
   std::vector<Member> founders() const;
 
   const ClusterOptions options_;

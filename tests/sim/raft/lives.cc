@@ -33,7 +33,7 @@ LifeStory live(const LifeOptions& options) {
   Nemesis nemesis(*cluster, options.troubles ? *options.troubles : Nemesis::some(choices));
   cluster->start_all();
   cluster->run_for(100ms);
-  cluster->start_clients(2 + choices.below(4));
+  cluster->start_clients(3 + choices.below(6));
   cluster->run_for(2s);
   nemesis.rage(options.lasts);
   if (!cluster->oracle().failure()) cluster->converge();

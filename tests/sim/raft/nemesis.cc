@@ -74,7 +74,7 @@ void Nemesis::disturb_messages() {
 
 void Nemesis::partition() {
   sim::SimNetwork& network = cluster_.network();
-  switch (choose(6)) {
+  switch (choose(8)) {
     case 0: network.isolate(any()); break;
     case 1: network.cut(any(), any()); break;
     case 2: {
@@ -86,9 +86,14 @@ void Nemesis::partition() {
       break;
     }
     case 3:
-      if (const auto leader = cluster_.leader()) network.isolate(*leader);
+    case 4:
+    case 5:
+      if (const auto leader = cluster_.leader()) {
+        if (choose(4) == 0) network.cut(any(), *leader);
+        else network.isolate(*leader);
+      }
       // Often just long enough for another one to be elected, and not for the old one to give up.
-      if (choose(2) == 0) after(cluster_.election() + share(cluster_.election()), [&network] { network.heal(); });
+      if (choose(3) != 0) after(cluster_.election() + share(cluster_.election() * 2), [&network] { network.heal(); });
       break;
     default: network.heal(); break;
   }
@@ -121,7 +126,7 @@ void Nemesis::contest() {
   for (std::size_t i = 0; i < cluster_.size(); ++i) {
     Machine& machine = cluster_.machine(i);
     for (std::size_t drive = 0; drive < machine.drives(); ++drive)
-      machine.drive_thread(drive).set_cost(choose(2) == 0 ? share(election / 12) : Duration(0));
+      machine.drive_thread(drive).set_cost(choose(2) == 0 ? share(election / 4) : Duration(0));
     const NodeId node = machine.id();
     if (node == leader || choose(3) == 0) continue;
     const Duration when = election * 3 / 4 + share(election * 2);
@@ -181,50 +186,61 @@ void Nemesis::transfer() {
   cluster_.spawn_task(change(life, 3, any(), std::chrono::seconds(1 + choose(3)), cluster_.world().clock()));
 }
 
-void Nemesis::strike() {
+// One of the troubles that are armed; false when the dice shows another one.
+bool Nemesis::strike() {
   const NodeId node = any();
   Machine& machine = cluster_.machine(node);
   const std::size_t drive = choose(machine.drives());
   switch (choose(16)) {
-    case 14:
-    case 15:
-      if (troubles_.contests) contest();
-      break;
     case 0:
     case 1:
-      if (troubles_.messages) disturb_messages();
-      break;
+      if (!troubles_.messages) return false;
+      disturb_messages();
+      return true;
     case 2:
     case 3:
     case 4:
-      if (troubles_.partitions) partition();
-      break;
+      if (!troubles_.partitions) return false;
+      partition();
+      return true;
     case 5:
     case 6:
-      if (troubles_.crashes) crash();
-      break;
+      if (!troubles_.crashes) return false;
+      crash();
+      return true;
     case 7:
-      if (troubles_.restarts) cluster_.stop(node);
-      break;
+      if (!troubles_.restarts) return false;
+      cluster_.stop(node);
+      return true;
     case 8:
-      if (troubles_.pauses) machine.processor().pause_for(std::chrono::milliseconds(choose(choose(2) == 0 ? 200 : 3000)));
-      break;
+      if (!troubles_.pauses) return false;
+      machine.processor().pause_for(std::chrono::milliseconds(choose(choose(2) == 0 ? 200 : 3000)));
+      return true;
     case 9:
-      if (troubles_.slow_drives) machine.drive_thread(drive).set_cost(std::chrono::microseconds(choose(3) == 0 ? choose(40'000) : 0));
-      break;
+      if (!troubles_.slow_drives) return false;
+      machine.drive_thread(drive).set_cost(std::chrono::microseconds(choose(3) == 0 ? choose(40'000) : 0));
+      return true;
     case 10:
-      if (troubles_.full_drives) machine.disk(drive).set_capacity(choose(2) == 0 ? choose(60'000) : 1ull << 40);
-      break;
+      if (!troubles_.full_drives) return false;
+      machine.disk(drive).set_capacity(choose(2) == 0 ? choose(60'000) : 1ull << 40);
+      return true;
     case 11:
-      if (troubles_.failed_syncs) machine.disk(troubles_.damage ? weak_drive(machine) : drive).fail_sync_after(choose(20));
-      break;
+      if (!troubles_.failed_syncs) return false;
+      machine.disk(troubles_.damage ? weak_drive(machine) : drive).fail_sync_after(choose(20));
+      return true;
     case 12:
-      if (troubles_.transfers) transfer();
-      break;
+      if (!troubles_.transfers) return false;
+      transfer();
+      return true;
     case 13:
-      if (troubles_.membership) change_members();
-      break;
-    default: break;
+    case 14:
+      if (!troubles_.membership) return false;
+      change_members();
+      return true;
+    default:
+      if (!troubles_.contests) return false;
+      contest();
+      return true;
   }
 }
 
@@ -249,7 +265,8 @@ void Nemesis::rage(Duration duration) {
   raging_ = true;
   const std::uint64_t end = cluster_.world().now_ns() + static_cast<std::uint64_t>(duration.count());
   while (cluster_.world().now_ns() < end && !cluster_.oracle().failure()) {
-    strike();
+    for (int tries = 0; tries < 10 && !strike(); ++tries) {
+    }
     tend();
     cluster_.run_for(std::chrono::milliseconds(choose(choose(3) == 0 ? 1000 : 150)));
   }

@@ -32,7 +32,7 @@ class Nemesis {
   std::string list() const;  // what is armed
 
  private:
-  void strike();
+  bool strike();
   void disturb_messages();
   void partition();
   void crash();
