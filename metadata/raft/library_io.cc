@@ -335,6 +335,15 @@ void Library::receive(NodeId from, const Message& message) {
 
 // A change of the members must be the first entry of its message.
 void Library::Impl::receive_entries(NodeId from, const Message& message) {
+  // What was cut here is committed, so that a leader has the same. The library does not remember it, and would refuse for ever.
+  if (snapshot && message.previous_index < snapshot->index && !raft.snapshot.installing && installing == nullptr) {
+    Message rest = message;
+    const auto known = std::min<std::uint64_t>(rest.entries.size(), snapshot->index - rest.previous_index);
+    rest.entries.erase(rest.entries.begin(), rest.entries.begin() + static_cast<std::ptrdiff_t>(known));
+    rest.previous_index = snapshot->index;
+    rest.previous_term = snapshot->term;
+    return receive_entries(from, rest);
+  }
   std::size_t begin = 0;
   for (std::size_t i = 1; i < message.entries.size(); ++i) {
     if (message.entries[i].type != EntryType::members) continue;

@@ -209,7 +209,7 @@ Result<std::vector<Member>> decode_members_entry(std::string_view bytes) {
   FieldReader in(bytes);
   const auto version = in.read<std::uint8_t>();
   const auto count = in.read<std::uint64_t>();
-  if (!in.good() || version != 1 || count == 0 || count > kMembersMax) return damaged();
+  if (!in.good() || bytes.size() % 8 != 0 || version != 1 || count == 0 || count > kMembersMax) return damaged();
   std::vector<Member> members;
   for (std::uint64_t i = 0; i < count; ++i) {
     Member member;

@@ -31,6 +31,8 @@ LIBRARIES = {
     "CLI/": ["tools"],
     "toml++": ["tools"],
     "isa-l": ["common", "erasure"],
+    "raft.h": ["metadata/raft/library_impl.h"],
+    "metadata/raft/library_impl.h": ["metadata/raft/library"],
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]')
