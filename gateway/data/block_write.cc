@@ -47,6 +47,8 @@ void BlockWrite::begin() {
 }
 
 void BlockWrite::try_next(unsigned index) {
+  // It was stored, on a drive that the newer ring does not know: repair will make it anew.
+  if (shards_[index].bytes.empty()) return;
   const auto drive = targets_.assign(index);
   if (!drive) return;
   Shard& shard = shards_[index];
@@ -75,7 +77,7 @@ void BlockWrite::put_done(unsigned index, const SharedView& view, std::size_t dr
     if (result.error().code == Errc::unavailable) {
       core_.deps.placement.mark_failed(view->drives[drive].id, result.error().message);
     }
-    put_failed(index, now, result.error());
+    put_failed(index, view == view_ ? now : std::nullopt, result.error());
   }
   if (abandoned_ && pending() == 0) core_.discards.add({block_.id, layout_.shards()});
   changed_->set();
@@ -124,7 +126,7 @@ bool BlockWrite::safe() const {
     const auto count = std::count_if(placed.begin(), placed.end(), [](const auto& p) { return p.has_value(); });
     return count >= static_cast<std::ptrdiff_t>(layout_.needed());
   }
-  return Targets::safe(layout_, placed, view_->drives.size());
+  return Targets::safe(layout_, placed, view_->drives.size()) && view_->spread(placed);
 }
 
 std::vector<unsigned> BlockWrite::not_at_home() const {
@@ -142,6 +144,9 @@ Error BlockWrite::refusal() const {
   if (full_drives_) return {Errc::exhausted, "too many drives are full or busy to store the data safely"};
   if (stale_) return {Errc::unavailable, "drives know a newer ring, which has not come to this node yet"};
   const auto view = core_.deps.placement.view();
+  if (view->domain_count >= 3 && view->up_count() * 2 < view->drives.size()) {
+    return {Errc::unavailable, "most drives are out of reach: this node may be cut off from the others"};
+  }
   const std::string what = layout_.copies() ? fmt::format("{} copies", layout_.shards())
                                             : erasure::to_string(block_.profile);
   return {Errc::unavailable,

@@ -1,6 +1,7 @@
 #include "gateway/data/placement.h"
 
 #include <algorithm>
+#include <map>
 
 #include "common/async.h"
 #include "common/log.h"
@@ -10,6 +11,17 @@ namespace gabion::gateway::data {
 std::size_t Placement::View::up_count() const {
   return static_cast<std::size_t>(
       std::count_if(drives.begin(), drives.end(), [](const Member& m) { return m.state == DriveState::up; }));
+}
+
+bool Placement::View::spread(const std::vector<std::optional<std::size_t>>& placed) const {
+  if (domain_count < 3) return true;
+  std::optional<std::size_t> first;
+  for (const auto& drive : placed) {
+    if (!drive) continue;
+    if (first && domains[*drive] != *first) return true;
+    first = domains[*drive];
+  }
+  return false;
 }
 
 std::optional<std::size_t> Placement::View::home(const BlockId& block, unsigned index) const {
@@ -49,6 +61,22 @@ std::shared_ptr<const Placement::View> Placement::view() const {
   return view_;
 }
 
+namespace {
+
+void number_domains(Placement::View& view) {
+  std::map<std::vector<std::string>, std::size_t> numbers;
+  std::set<std::size_t> taking;
+  for (const ring::Drive& drive : view.ring->drives()) {
+    const std::size_t number = numbers.try_emplace(drive.domain, numbers.size()).first->second;
+    view.domains.push_back(number);
+    if (drive.weight > 0) taking.insert(number);
+  }
+  view.domains.resize(view.drives.size(), numbers.size());
+  view.domain_count = taking.size();
+}
+
+}  // namespace
+
 void Placement::publish() {
   auto view = std::make_shared<View>();
   view->ring = ring_;
@@ -61,6 +89,7 @@ void Placement::publish() {
   for (const Member& member : members_) {
     if (!view->find(member.id)) view->drives.push_back(member);
   }
+  number_domains(*view);
   view_ = std::move(view);
   if (epochs_ != nullptr) epochs_->act_by(ring_->epoch());
 }
@@ -158,6 +187,7 @@ Targets::Targets(std::shared_ptr<const Placement::View> view, const BlockRef& bl
       layout_(block),
       block_(block.id),
       held_(view_->drives.size(), 0),
+      held_in_(view_->drives.size() + 1, 0),
       home_(view_->drives.size(), false),
       refused_(view_->drives.size(), false) {
   for (unsigned i = 0; i < layout_.shards(); ++i) {
@@ -175,19 +205,27 @@ std::optional<std::size_t> Targets::assign(unsigned shard) {
     // Begins at a drive that the block's id chooses, so that handoffs of many blocks spread over all drives.
     const std::size_t count = view_->drives.size();
     const std::size_t first = count == 0 ? 0 : (std::hash<BlockId>{}(block_) + shard) % count;
-    const auto rank = [&](std::size_t d) { return std::pair(held_[d], static_cast<bool>(home_[d])); };
+    const auto rank = [&](std::size_t d) {
+      return std::tuple(held_[d], held_in_[view_->domains[d]], static_cast<bool>(home_[d]));
+    };
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t d = (first + i) % count;
       if (!view_->takes_shards(d) || !usable(d)) continue;
       if (!best || rank(d) < rank(*best)) best = d;
     }
   }
-  if (best) ++held_[*best];
+  if (best) hold(*best);
   return best;
+}
+
+void Targets::hold(std::size_t drive) {
+  ++held_[drive];
+  ++held_in_[view_->domains[drive]];
 }
 
 void Targets::refuse(unsigned, std::size_t drive) {
   --held_[drive];
+  --held_in_[view_->domains[drive]];
   refused_[drive] = true;
 }
 

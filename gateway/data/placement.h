@@ -50,6 +50,12 @@ class Placement {
       return drive < ring->drives().size() && ring->drives()[drive].weight > 0 && up(drive);
     }
     std::size_t up_count() const;
+    // The failure domain that the drive is in, as a number; the last one is for all drives that the ring does not know.
+    std::vector<std::size_t> domains;
+    std::size_t domain_count = 0;  // of the drives that take data
+    // These drives are of more than one node, or the cluster has too few nodes to ask for that: a node that is cut off
+    // from all others must not take its own drives for the cluster.
+    bool spread(const std::vector<std::optional<std::size_t>>& placed) const;
     // Where shard `index` of the block belongs; nullopt when the row has fewer drives.
     std::optional<std::size_t> home(const BlockId& block, unsigned index) const;
     // Where it belonged by the previous rings, newest first, as far as those drives are here; without its home.
@@ -109,10 +115,11 @@ class Targets {
   Targets(std::shared_ptr<const Placement::View> view, const BlockRef& block);
 
   // A drive for the shard: its home if it works and was not excluded; else the drive that holds the fewest shards of the
-  // block, rather one outside the block's homes than one among them. nullopt: none is left. Copies never share a drive.
+  // block, on the node that holds the fewest, rather one outside the block's homes than one among them. nullopt: none is
+  // left. Copies never share a drive.
   std::optional<std::size_t> assign(unsigned shard);
   // The drive has a shard of the block already.
-  void hold(std::size_t drive) { ++held_[drive]; }
+  void hold(std::size_t drive);
   // The drive could not take the shard; it is not asked again for this block.
   void refuse(unsigned shard, std::size_t drive);
 
@@ -127,6 +134,7 @@ class Targets {
   BlockLayout layout_;
   BlockId block_;
   std::vector<unsigned> held_;  // shards of the block per drive
+  std::vector<unsigned> held_in_;  // and per failure domain
   std::vector<bool> home_;
   std::vector<bool> refused_;
 };
