@@ -72,8 +72,7 @@ task<void> Agent::beat() {
   heartbeat.set_leadership(leadership_);
   heartbeat.set_state_version(state_.version);
   auto reply = co_await tell(std::move(heartbeat));
-  if (!reply) co_return co_await fetch();  // which finds the leader
-  if (!reply->leads()) co_return;
+  if (!reply || !reply->leads()) co_return co_await fetch();  // which finds the leader
   beat_ = reply->beat();
   leadership_ = reply->leadership();
   if (reply->state_version() > state_.version) co_await fetch();

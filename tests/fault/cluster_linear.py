@@ -1,7 +1,10 @@
 """Histories of concurrent PUT, conditional PUT, GET, DELETE and LIST through different gateways, while nodes are killed, stand
-still and lead in turn, are linearizable. GABION_LINEAR_SECONDS asks for more."""
+still, lead in turn and, where there are network namespaces, are cut off from the others, are linearizable. GABION_LINEAR_SECONDS
+and GABION_LINEAR_SEED ask for more."""
 
+import os
 import random
+import shutil
 import threading
 import time
 
@@ -114,11 +117,16 @@ def faults(cluster, rng, end):
     count = 0
     while time.monotonic() < end - 6:
         pause(rng.uniform(0.5, 2))
-        kind = rng.choice(("kill", "stop", "kill leader", "stop leader", "transfer"))
+        kinds = ["kill", "stop", "kill leader", "stop leader", "transfer"]
+        kind = rng.choice(kinds + (["part", "part leader"] if cluster.partitions else []))
         victim = cluster.leader() if "leader" in kind else rng.choice(list(cluster.nodes))
         if kind == "transfer":
             members = [item["name"] for item in cluster.admin_json("node", "ls")["items"] if "metadata" in item["roles"]]
             cluster.admin("raft", "transfer", rng.choice(members), code=None)
+        elif "part" in kind:
+            cluster.partition(victim)
+            pause(rng.uniform(1, 5))
+            cluster.heal()
         elif "kill" in kind:
             cluster.kill(victim)
             pause(rng.uniform(0.2, 2))
@@ -134,7 +142,8 @@ def faults(cluster, rng, end):
 def body(directory):
     selftest()
     seconds = how_many("GABION_LINEAR_SECONDS", 25)
-    with Cluster(directory / "cluster", nodes=5) as cluster:
+    partitions = os.geteuid() == 0 and shutil.which("ip") is not None
+    with Cluster(directory / "cluster", nodes=5, partitions=partitions) as cluster:
         check(cluster.s3().create_bucket(BUCKET).ok, "the bucket cannot be made")
         histories, errors, end = Histories(), [], time.monotonic() + seconds
 
@@ -146,7 +155,7 @@ def body(directory):
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
-        count = faults(cluster, random.Random(3), end)
+        count = faults(cluster, random.Random(how_many("GABION_LINEAR_SEED", 3)), end)
         for thread in threads:
             thread.join()
         if errors:

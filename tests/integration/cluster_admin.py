@@ -2,6 +2,7 @@
 refusals with their exit codes; and nothing for whoever does not sign."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 
@@ -60,6 +61,11 @@ def leadership(cluster):
     cluster.admin("raft", "transfer", other)
     check_equal(cluster.admin_json("raft", "status")["items"][0]["leader"], other, "the leader after a transfer")
     cluster.admin("raft", "transfer", "n4", code=5)  # no member
+    # All nodes find the new leader by themselves, also those that are no members and have nothing else to ask.
+    end = time.monotonic() + 7
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        check(all(n["state"] == "up" for n in cluster.admin_json("node", "ls")["items"]), "a node is lost after a transfer")
     say("leadership moves where it is told")
 
 

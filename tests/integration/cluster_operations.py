@@ -26,7 +26,7 @@ def drives(cluster, ledger):
     check("not empty" in done.stderr, f"it does not say why: {done.stderr}")
     cluster.admin("drive", "add", "n4", home / "missing", "--yes", code=2)
     plan = cluster.admin_json("drive", "add", "n4", added, "--dry-run")
-    check_equal((plan["before"]["drives"], plan["after"]["drives"]), (8, 9), "drives before and after")
+    check_equal((plan["before"]["drives"], plan["after"]["drives"]), (10, 11), "drives before and after")
     check_equal(list(added.iterdir()), [], "a dry run writes nothing")
     cluster.admin("drive", "add", "n4", added, "--yes", "--wait=120", timeout=180)
     wait_until(lambda: drive(cluster, "n4/extra")["shards"] > 0, 20, "the new drive holds shards", step=0.3)
@@ -48,6 +48,22 @@ def nodes(cluster, ledger):
     check_cluster(cluster, ledger, "with a node drained and taken back")
 
 
+def leader(cluster, ledger):
+    """The node that leads leaves the cluster: it hands over, leaves the metadata and gives its data away."""
+    name = cluster.leader()
+    number = cluster.number_of(name)
+    cluster.admin("node", "drain", number, "--yes", "--wait=120", timeout=180)
+    cluster.wait_jobs()
+    wait_until(lambda: number not in [m["node"] for m in cluster.admin_json("raft", "status")["items"][0]["members"]], 30,
+               "the drained node leaves the metadata", step=0.3)
+    cluster.admin("node", "remove", number, "--yes")
+    check(cluster.leader() != name, "a node that was removed leads")
+    cluster.kill(name, signal="TERM")
+    del cluster.nodes[name]
+    cluster.wait_up()
+    check_cluster(cluster, ledger, "with the leader gone")
+
+
 def jobs(cluster):
     job = cluster.admin("ring", "rebalance", "--yes").stdout.split()[-1]
     paused = cluster.admin("job", "pause", job, code=None)
@@ -65,11 +81,12 @@ def jobs(cluster):
 
 
 def body(directory):
-    with Cluster(directory / "cluster", nodes=4) as cluster:
+    with Cluster(directory / "cluster", nodes=5) as cluster:
         ledger = filled(cluster, directory, BUCKET, SIZES, count=6)
         drives(cluster, ledger)
         nodes(cluster, ledger)
         jobs(cluster)
+        leader(cluster, ledger)
         for name in cluster.nodes:
             cluster.kill(name, signal="TERM")
         cluster.start(*cluster.nodes)

@@ -150,6 +150,9 @@ PlanFacts NodeClusterControl::facts(const ClusterState& state, std::uint64_t ver
   out.version = version;
   out.bytes_per_second = options_.bytes_per_second;
   out.facts.now_us = options_.clock->wall();
+  for (const metadata::raft::RaftGroup* group : options_.groups()) {
+    for (const auto& member : group->status().members) out.members.push_back(member.node);
+  }
   for (const NodeReport& report : options_.reports()) {
     for (const DriveReport& drive : report.drives) {
       out.facts.stored_bytes += drive.used;

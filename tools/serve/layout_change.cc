@@ -19,12 +19,29 @@ using metadata::ClusterState;
 // A drive keeps a reserve, and shards are not spread to the last byte.
 constexpr std::uint64_t kFillPercentMax = 90;
 
+// A node that drains keeps the role, so that it takes it up again when it is taken back; what counts is the group.
+Result<cluster::Change> without_node(ClusterState state, NodeId node, const PlanFacts& known) {
+  if (std::find(known.members.begin(), known.members.end(), node) != known.members.end()) {
+    const metadata::NodeInfo* info = cluster::find_node(state, node);
+    if (info != nullptr && (info->draining() || info->out())) {
+      return Error(Errc::denied, fmt::format("{} is still leaving the metadata's group; see: gabion admin raft status",
+                                             to_string(node)));
+    }
+  } else {
+    for (metadata::NodeInfo& info : *state.mutable_nodes()) {
+      if (NodeId{info.id()} == node) info.set_metadata(false);
+    }
+  }
+  return cluster::remove_node(std::move(state), node, known.facts);
+}
+
 Result<cluster::Change> changed(const ClusterState& state, const Change& change, std::optional<metadata::DriveInfo> fresh,
-                                const cluster::Facts& facts) {
+                                const PlanFacts& known) {
+  const cluster::Facts& facts = known.facts;
   switch (change.kind) {
     case ChangeKind::drain_node: return cluster::drain_node(state, change.node, facts);
     case ChangeKind::undrain_node: return cluster::undrain_node(state, change.node, facts);
-    case ChangeKind::remove_node: return cluster::remove_node(state, change.node, facts);
+    case ChangeKind::remove_node: return without_node(state, change.node, known);
     case ChangeKind::rebalance: return cluster::rebalance(state, facts);
     case ChangeKind::add_drive: {
       GABION_CHECK(fresh.has_value(), "a drive is added with what is known of it");
@@ -95,7 +112,7 @@ std::uint64_t PlanFacts::capacity_of(const ClusterState& state) const {
 
 Result<PlannedChange> plan_change(const ClusterState& state, const Change& change, std::optional<metadata::DriveInfo> fresh,
                                   const PlanFacts& facts) {
-  TRY(cluster::Change next, changed(state, change, std::move(fresh), facts.facts));
+  TRY(cluster::Change next, changed(state, change, std::move(fresh), facts));
   PlannedChange out;
   Plan& plan = out.plan;
   TRY_OK(check_room(next.state, facts, shrinks(change.kind), plan.warnings));

@@ -197,6 +197,27 @@ TEST_CASE("a node is drained by plan, once") {
   CHECK(refused.error().code == Errc::denied);
 }
 
+TEST_CASE("a node that held metadata is removed when it has left the group") {
+  Rig rig;
+  auto current = rig.state();
+  for (auto& node : *current.state.mutable_nodes()) {
+    if (node.id() == 3) node.set_out(true);
+  }
+  current.state.clear_previous_rings();
+  auto lost = metadata::cluster::mark_node_out(current.state, NodeId{3}, {});
+  REQUIRE(lost.has_value());
+  lost->state.clear_previous_rings();  // what was on it is elsewhere
+  serve::PlanFacts facts;
+  facts.members = {NodeId{1}, NodeId{2}, NodeId{3}};
+  const auto early = serve::plan_change(lost->state, of_node(ChangeKind::remove_node, 3), std::nullopt, facts);
+  REQUIRE(early.has_error());
+  CHECK(early.error().code == Errc::denied);
+  facts.members = {NodeId{1}, NodeId{2}};
+  const auto planned = serve::plan_change(lost->state, of_node(ChangeKind::remove_node, 3), std::nullopt, facts);
+  REQUIRE(planned.has_value());
+  CHECK(planned->state.nodes_size() == 5);
+}
+
 TEST_CASE("a change between plan and commit is a stale plan") {
   Rig rig;
   const auto plan = rig.plan(of_drive(ChangeKind::drain_drive, "n2/disk1"));
