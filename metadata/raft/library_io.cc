@@ -316,7 +316,8 @@ bool Library::Impl::expected(NodeId from, const Message& message) const {
     case Message::Kind::append_entries:
       return !(raft.state == RAFT_LEADER && message.term == raft.current_term) && (message.entries.empty() || !refuse_entries);
     case Message::Kind::install_snapshot:
-      return !(raft.state == RAFT_LEADER && message.term == raft.current_term) && !raft.snapshot.installing && installing == nullptr;
+      return !(raft.state == RAFT_LEADER && message.term == raft.current_term) && !raft.snapshot.installing &&
+             installing == nullptr;
     case Message::Kind::append_result: return raft.state == RAFT_LEADER && !outdated(from, message);
     case Message::Kind::vote_result: return raft.state == RAFT_CANDIDATE;
     case Message::Kind::timeout_now: return appends.empty() && !raft.snapshot.installing;
