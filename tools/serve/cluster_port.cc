@@ -6,6 +6,27 @@
 
 namespace gabion::serve {
 
+void Gatekeeper::set_nodes(const metadata::ClusterState& state) {
+  std::set<NodeId> nodes;
+  for (const metadata::NodeInfo& node : state.nodes()) nodes.insert(NodeId{node.id()});
+  const std::lock_guard lock(mutex_);
+  nodes_ = std::move(nodes);
+  newest_ = NodeId{state.last_node()};
+}
+
+Result<void> Gatekeeper::check(NodeId node) const {
+  const std::lock_guard lock(mutex_);
+  if (node == NodeId{} || nodes_.empty() || nodes_.contains(node)) return {};
+  // One that has just joined is newer than all that this node has heard of: it comes again.
+  if (node > newest_) return Error(Errc::unavailable, to_string(node) + " is not known here yet");
+  return Error(Errc::denied, to_string(node) + " was removed from the cluster");
+}
+
+task<Result<rpc::Reply>> Gatekeeper::handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) {
+  CO_CHECK(check(peer.node));
+  co_return co_await inner_.handle(ctx, peer, method, std::move(header), std::move(payload));
+}
+
 ClusterPort::ClusterPort(std::vector<Executor> threads, Clock& clock, MetricsRegistry& registry)
     : threads_(std::move(threads)), clock_(clock) {
   metrics_.register_with(registry, "");
@@ -40,7 +61,7 @@ Result<void> ClusterPort::listen(const net::ListenAddress& address) {
   options.address = address;
   options.self = self_;
   options.tls = tls_;
-  auto server = std::make_unique<rpc::RpcServer>(threads_, clock_, router_, std::move(options), metrics_);
+  auto server = std::make_unique<rpc::RpcServer>(threads_, clock_, gatekeeper_, std::move(options), metrics_);
   TRY(port_, server->start());
   server_ = std::move(server);
   return {};
@@ -54,6 +75,7 @@ Result<void> ClusterPort::replace(net::NodeCredentials credentials) {
 void ClusterPort::set_peers(const metadata::ClusterState& state) {
   rpc::PeerTable* const peers = table();
   if (peers == nullptr) return;
+  gatekeeper_.set_nodes(state);
   std::vector<rpc::PeerAddress> addresses;
   for (const metadata::NodeInfo& node : state.nodes()) {
     auto address = peer_address(NodeId{node.id()}, node.address());

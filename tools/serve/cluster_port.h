@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "common/metrics.h"
@@ -14,6 +15,24 @@
 #include "metadata/records.pb.h"
 
 namespace gabion::serve {
+
+// Lets only nodes of the cluster through: the certificate of one that was removed is good for up to a year. Strangers are let
+// through, as they may only join. Thread-safe.
+class Gatekeeper final : public rpc::Handler {
+ public:
+  explicit Gatekeeper(rpc::Handler& inner) : inner_(inner) {}
+  void set_nodes(const metadata::ClusterState& state);
+  task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override;
+
+ private:
+  // The refusal, or a value when the node may ask.
+  Result<void> check(NodeId node) const;
+
+  rpc::Handler& inner_;
+  mutable std::mutex mutex_;
+  std::set<NodeId> nodes_;  // empty: not known yet
+  NodeId newest_{};         // that ever joined
+};
 
 class ClusterPort final : public rpc::Peers {
  public:
@@ -30,7 +49,7 @@ class ClusterPort final : public rpc::Peers {
   // The node's certificate was renewed.
   Result<void> replace(net::NodeCredentials credentials);
 
-  // Where the others are, as the cluster's state says. Before connect() it does nothing.
+  // Who the others are and where, as the cluster's state says. Before connect() it does nothing.
   void set_peers(const metadata::ClusterState& state);
   rpc::Channel* find(NodeId node) override;
 
@@ -43,6 +62,7 @@ class ClusterPort final : public rpc::Peers {
   Clock& clock_;
   rpc::RpcMetrics metrics_;
   rpc::Router router_;
+  Gatekeeper gatekeeper_{router_};
   rpc::Identity self_;
   std::shared_ptr<net::MutualTls> tls_;
   std::unique_ptr<rpc::RpcServer> server_;

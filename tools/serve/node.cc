@@ -36,11 +36,12 @@ class Front {
   Front(const Config& config, Storage& storage, IoThreads& threads, Clock& clock, Rng& rng, MetricsRegistry& registry);
   Result<void> start(std::shared_ptr<net::TlsContext> tls);
   void stop(Duration grace);
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return port_; }  // 0: this node is no gateway
   std::uint16_t admin_port() const { return admin_port_; }
 
  private:
   gateway::http::ServerOptions server_options(const std::string& listen) const;
+  Result<void> start_s3(std::shared_ptr<net::TlsContext> tls);
 
   const Config& config_;
   Storage& storage_;
@@ -85,12 +86,7 @@ gateway::http::ServerOptions Front::server_options(const std::string&) const {
 }
 
 Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
-  gateway::http::ServerOptions options = server_options(config_.listen);
-  TRY(options.address, listen_address(config_.listen));
-  options.tls = std::move(tls);
-  s3_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, *s3_, options, http_metrics_);
-  TRY(port_, s3_server_->start());
-
+  if (describe_node(config_).gateway()) TRY_OK(start_s3(std::move(tls)));
   gateway::http::ServerOptions admin_options = server_options(config_.admin_listen);
   TRY(admin_options.address, listen_address(config_.admin_listen));
   admin_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
@@ -104,10 +100,19 @@ Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
   return {};
 }
 
+Result<void> Front::start_s3(std::shared_ptr<net::TlsContext> tls) {
+  gateway::http::ServerOptions options = server_options(config_.listen);
+  TRY(options.address, listen_address(config_.listen));
+  options.tls = std::move(tls);
+  s3_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, *s3_, options, http_metrics_);
+  TRY(port_, s3_server_->start());
+  return {};
+}
+
 void Front::stop(Duration grace) {
   serving_ = false;
   const Executor executor = threads_.executors().front();
-  block_on(executor, s3_server_->stop(grace));
+  if (port_ != 0) block_on(executor, s3_server_->stop(grace));
   if (admin_port_ != 0) block_on(executor, admin_server_->stop(Duration::zero()));
 }
 

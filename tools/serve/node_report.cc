@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
+#include "metadata/cluster/controller.h"
+
 namespace gabion::serve {
 namespace {
+
+const Duration kDownAfter = metadata::cluster::ControllerOptions().down_after;
 
 DriveReport drive_report(const metadata::cluster::DriveReport& heard) {
   DriveReport out;
@@ -34,8 +38,10 @@ std::vector<NodeReport> reports_of(const std::vector<metadata::cluster::NodeStat
   for (const metadata::cluster::NodeStatus& status : nodes) {
     NodeReport report;
     report.node = status.node;
-    report.up = status.up;
-    const Duration down = status.up ? Duration::zero() : std::max(Duration::zero(), status.down_for);
+    // A new leader has not heard anybody at first and takes nobody for down before the time for that.
+    const bool unheard = status.last.ByteSizeLong() == 0 && status.down_for < kDownAfter;
+    report.up = status.up || unheard;
+    const Duration down = report.up ? Duration::zero() : std::max(Duration::zero(), status.down_for);
     report.down_seconds = static_cast<std::uint64_t>(down / std::chrono::seconds(1));
     for (const auto& drive : status.last.drives()) report.drives.push_back(drive_report(drive));
     for (const auto& job : status.last.jobs()) report.jobs.push_back(job_report(job));

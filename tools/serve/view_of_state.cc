@@ -50,6 +50,7 @@ DriveView drive_view(const ClusterState& state, const metadata::DriveInfo& info,
   out.out = info.out() || (node != nullptr && node->out());
   out.weight = info.weight();
   if (report == nullptr) return out;
+  out.up = report->up && report->drives.empty();  // not heard of yet
   for (const DriveReport& drive : report->drives) {
     if (drive.id != out.id) continue;
     out.up = report->up && drive.up;
