@@ -65,7 +65,8 @@ def leadership(cluster):
     end = time.monotonic() + 7
     while time.monotonic() < end:
         time.sleep(0.5)
-        check(all(n["state"] == "up" for n in cluster.admin_json("node", "ls")["items"]), "a node is lost after a transfer")
+        states = {n["name"]: n["state"] for n in cluster.admin_json("node", "ls")["items"]}
+        check(set(states.values()) == {"up"}, f"a node is lost after a transfer: {states}")
     say("leadership moves where it is told")
 
 

@@ -26,7 +26,7 @@ def drives(cluster, ledger):
     check("not empty" in done.stderr, f"it does not say why: {done.stderr}")
     cluster.admin("drive", "add", "n4", home / "missing", "--yes", code=2)
     plan = cluster.admin_json("drive", "add", "n4", added, "--dry-run")
-    check_equal((plan["before"]["drives"], plan["after"]["drives"]), (10, 11), "drives before and after")
+    check_equal((plan["before"]["drives"], plan["after"]["drives"]), (15, 16), "drives before and after")
     check_equal(list(added.iterdir()), [], "a dry run writes nothing")
     cluster.admin("drive", "add", "n4", added, "--yes", "--wait=120", timeout=180)
     wait_until(lambda: drive(cluster, "n4/extra")["shards"] > 0, 20, "the new drive holds shards", step=0.3)
@@ -81,7 +81,7 @@ def jobs(cluster):
 
 
 def body(directory):
-    with Cluster(directory / "cluster", nodes=5) as cluster:
+    with Cluster(directory / "cluster", nodes=5, drives_per_node=3) as cluster:
         ledger = filled(cluster, directory, BUCKET, SIZES, count=6)
         drives(cluster, ledger)
         nodes(cluster, ledger)

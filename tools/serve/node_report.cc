@@ -7,8 +7,6 @@
 namespace gabion::serve {
 namespace {
 
-const Duration kDownAfter = metadata::cluster::ControllerOptions().down_after;
-
 DriveReport drive_report(const metadata::cluster::DriveReport& heard) {
   DriveReport out;
   out.id = DriveId::from_raw(heard.id()).value_or(DriveId{});
@@ -34,12 +32,13 @@ JobReport job_report(const metadata::cluster::JobReport& heard) {
 }  // namespace
 
 std::vector<NodeReport> reports_of(const std::vector<metadata::cluster::NodeStatus>& nodes) {
+  const Duration down_after = metadata::cluster::ControllerOptions().down_after;
   std::vector<NodeReport> out;
   for (const metadata::cluster::NodeStatus& status : nodes) {
     NodeReport report;
     report.node = status.node;
     // A new leader has not heard anybody at first and takes nobody for down before the time for that.
-    const bool unheard = status.last.ByteSizeLong() == 0 && status.down_for < kDownAfter;
+    const bool unheard = status.last.ByteSizeLong() == 0 && status.down_for < down_after;
     report.up = status.up || unheard;
     const Duration down = report.up ? Duration::zero() : std::max(Duration::zero(), status.down_for);
     report.down_seconds = static_cast<std::uint64_t>(down / std::chrono::seconds(1));

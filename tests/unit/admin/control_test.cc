@@ -334,6 +334,12 @@ TEST_CASE("what nodes report becomes what operators see") {
   CHECK_FALSE(reports[0].drives[0].up);
   CHECK(reports[0].drives[0].used == GiB);
   CHECK(reports[0].jobs[0].blocks_total == 120);
+  // A leader that is new has heard nobody, and takes nobody for down yet.
+  metadata::cluster::NodeStatus unheard;
+  unheard.down_for = std::chrono::seconds(1);
+  CHECK(serve::reports_of({unheard})[0].up);
+  unheard.down_for = std::chrono::seconds(6);
+  CHECK_FALSE(serve::reports_of({unheard})[0].up);
 }
 
 TEST_CASE("jobs: progress of the workers together, and what operators do to them") {
