@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kShardsPerPage = 256;
 constexpr std::size_t kManifestsPerPage = 256;
+constexpr std::size_t kAwayMax = 200'000;  // strays looked after in one scrub
 
 // The first key that is greater.
 std::optional<chunkserver::ShardKey> next_key(chunkserver::ShardKey key) {
@@ -89,7 +90,7 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
     progress_.job = job;
     if (assignment_) progress_.share = assignment_->share;
   }
-  std::vector<task<Result<Bad>>> work;
+  std::vector<task<Result<Findings>>> work;
   for (const LocalDrive& drive : drives) {
     const auto status = co_await drive.store->status(ctx);
     {
@@ -99,20 +100,27 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
     work.push_back(verify_drive(ctx, job, drive));
   }
   auto found = co_await gather(std::move(work));
-  Bad bad;
+  Findings all;
   for (auto& one : found) {
     if (!one) co_return one.error();
-    bad.merge(*one);
+    all.bad.merge(one->bad);
+    all.away.merge(one->away);
   }
-  CO_CHECK(co_await find_owners(ctx, job, std::move(drives), std::move(bad)));
+  CO_CHECK(co_await find_owners(ctx, job, std::move(drives), std::move(all)));
   const std::lock_guard lock(mutex_);
   progress_.finished = true;
   co_return Result<void>();
 }
 
-task<Result<Scrubber::Bad>> Scrubber::verify_drive(Context ctx, std::uint64_t job, LocalDrive drive) {
+bool Scrubber::is_away(const DriveId& drive, const chunkserver::ShardKey& key) const {
+  const auto view = core_.deps.placement.view();
+  const auto home = view->home(key.block, key.index);
+  return home && view->drives[*home].id != drive;
+}
+
+task<Result<Scrubber::Findings>> Scrubber::verify_drive(Context ctx, std::uint64_t job, LocalDrive drive) {
   RateLimit limit(core_.deps.clock, options_.bytes_per_second);
-  Bad bad;
+  Findings findings;
   std::optional<chunkserver::ShardKey> from = chunkserver::ShardKey();
   while (from) {
     CO_TRY(const auto page, co_await drive.store->list(ctx, *from, kShardsPerPage));
@@ -124,17 +132,19 @@ task<Result<Scrubber::Bad>> Scrubber::verify_drive(Context ctx, std::uint64_t jo
       // Removed since it was listed: it is looked for with the manifests.
       const bool damaged = !good && good.error().code == Errc::corrupt;
       if (!good && !damaged && good.error().code != Errc::not_found) co_return good.error();
-      if (damaged) bad.emplace(drive.id, shard.key);
+      if (damaged) findings.bad.emplace(drive.id, shard.key);
+      if (is_away(drive.id, shard.key) && findings.away.size() < kAwayMax) findings.away.emplace(drive.id, shard.key);
       const std::lock_guard lock(mutex_);
       ++progress_.shards_done;
       progress_.bytes_verified += shard.length;
     }
     from = page.more && !page.shards.empty() ? next_key(page.shards.back().key) : std::nullopt;
   }
-  co_return bad;
+  co_return findings;
 }
 
-task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives, Bad bad) {
+task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives,
+                                         Findings findings) {
   metadata::ManifestId after = 0;
   for (;;) {
     const bool on = co_await wait_while_paused(job);
@@ -145,7 +155,7 @@ task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::ve
     for (const auto& entry : page) {
       for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
         const auto block = block_ref(entry.manifest, entry.id, i);
-        if (block) co_await look_at(ctx, *block, drives, bad);
+        if (block) co_await look_at(ctx, *block, drives, findings);
       }
     }
   }
@@ -153,26 +163,50 @@ task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::ve
   co_return Result<void>();
 }
 
-task<void> Scrubber::look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Bad& bad) {
+task<void> Scrubber::look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Findings& findings) {
   const auto view = core_.deps.placement.view();
   for (unsigned shard = 0; shard < BlockLayout(block).shards(); ++shard) {
     const auto home = view->home(block.id, shard);
     // One that is on its way is looked after by the rebalance.
     if (!home || !view->former_homes(block.id, shard).empty()) continue;
+    const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
     for (const LocalDrive& drive : drives) {
-      if (view->drives[*home].id != drive.id) continue;
-      const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
-      bool broken = bad.contains({drive.id, key});
-      if (!broken) {
-        const auto info = co_await drive.store->stat(ctx, key);
-        broken = !info && info.error().code == Errc::not_found;
-      }
-      if (!broken) continue;
-      core_.repairs.add(block, shard);
-      const std::lock_guard lock(mutex_);
-      ++progress_.bad_shards;
+      if (view->drives[*home].id == drive.id) co_await look_at_home(ctx, block, shard, drive, findings.bad);
+      else if (findings.away.contains({drive.id, key})) co_await remove_stray(ctx, block, shard, drive);
     }
   }
+}
+
+task<void> Scrubber::look_at_home(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive, const Shards& bad) {
+  const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+  bool broken = bad.contains({drive.id, key});
+  if (!broken) {
+    const auto info = co_await drive.store->stat(ctx, key);
+    broken = !info && info.error().code == Errc::not_found;
+  }
+  if (!broken) co_return;
+  core_.repairs.add(block, shard);
+  const std::lock_guard lock(mutex_);
+  ++progress_.bad_shards;
+}
+
+// Only when home has the shard, whole and good, by the ring that is current from the look to the removal.
+task<void> Scrubber::remove_stray(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive) {
+  const auto view = core_.deps.placement.view();
+  const RingsInUse::Mark mark = core_.move_rings.mark(view->epoch());
+  const auto home = view->home(block.id, shard);
+  if (!home || !view->up(*home) || view->drives[*home].id == drive.id) co_return;
+  const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+  const std::size_t bytes = BlockLayout(block).shard_bytes();
+  const auto lease = co_await core_.deps.memory.acquire(ctx, bytes);
+  if (!lease) co_return;
+  const auto good = co_await view->drives[*home].store->read(ctx, key, 0, 0);
+  if (!good || good->size() != bytes) co_return;
+  if (core_.deps.placement.view()->epoch() != view->epoch() || core_.deps.placement.behind()) co_return;
+  const auto removed = co_await drive.store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
+  if (!removed) co_return;
+  const std::lock_guard lock(mutex_);
+  ++progress_.strays;
 }
 
 }  // namespace gabion::gateway::data

@@ -1,6 +1,7 @@
 // Scrubber carries out this member's part of a scrub job: every cell of every shard on its own drives is read and verified,
 // and then all manifests are walked for shards whose home is one of these drives and that are bad or not there. Those go to
-// the list of repairs. It needs no keys. Thread-safe. `store`, `repairer` and the drives outlive it; call stop() before
+// the list of repairs. What lies on these drives and is good at its home, as a write whose answer was lost leaves it, is
+// removed. It needs no keys. Thread-safe. `store`, `repairer` and the drives outlive it; call stop() before
 // destruction.
 #pragma once
 
@@ -41,6 +42,7 @@ class Scrubber {
     std::uint64_t shards_done = 0, shards_total = 0;
     std::uint64_t bytes_verified = 0;
     std::uint64_t bad_shards = 0;  // also those that are not there
+    std::uint64_t strays = 0;      // that were removed
     bool finished = false;
   };
 
@@ -54,15 +56,22 @@ class Scrubber {
   Progress progress() const;
 
  private:
-  using Bad = std::set<std::pair<DriveId, chunkserver::ShardKey>>;
+  using Shards = std::set<std::pair<DriveId, chunkserver::ShardKey>>;
+  struct Findings {
+    Shards bad;
+    Shards away;  // from home
+  };
 
   task<void> cycle();
   std::optional<Assignment> current() const;
   bool goes_on(std::uint64_t job) const;
   task<Result<void>> carry_out(Context ctx, std::uint64_t job);
-  task<Result<Bad>> verify_drive(Context ctx, std::uint64_t job, LocalDrive drive);
-  task<Result<void>> find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives, Bad bad);
-  task<void> look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Bad& bad);
+  task<Result<Findings>> verify_drive(Context ctx, std::uint64_t job, LocalDrive drive);
+  bool is_away(const DriveId& drive, const chunkserver::ShardKey& key) const;
+  task<Result<void>> find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives, Findings findings);
+  task<void> look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Findings& findings);
+  task<void> look_at_home(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive, const Shards& bad);
+  task<void> remove_stray(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive);
   task<bool> wait_while_paused(std::uint64_t job);
 
   Core& core_;
