@@ -66,7 +66,8 @@ class LocalMetadata final : public Metadata {
  public:
   static task<Result<std::unique_ptr<LocalMetadata>>> open(LocalMetadataOptions options);
   ~LocalMetadata() override;
-  // Commits what waits where that needs nobody else, refuses the rest, flushes the state and copies it, so that the next start has nothing to replay.
+  // Commits what waits where that needs nobody else, refuses the rest, flushes the state and copies it, so that the next
+  // start has nothing to replay.
   task<void> stop();
 
   // The owner noticed that a drive is gone or was wiped: go on without it.

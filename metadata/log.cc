@@ -259,7 +259,8 @@ task<Result<MirroredLog::Scanned>> MirroredLog::scan(std::uint64_t from) {
   CO_TRY(const auto merged, co_await read_merged(first, scanned.next - 1));
   for (const ScannedRecord& record : merged.records) {
     if (record.header.index < from) continue;
-    scanned.entries.push_back({record.header.index, merged.content.substr(record.offset + kRecordHeaderSize, record.payload_size)});
+    std::string payload = merged.content.substr(record.offset + kRecordHeaderSize, record.payload_size);
+    scanned.entries.push_back({record.header.index, std::move(payload)});
   }
   co_return scanned;
 }

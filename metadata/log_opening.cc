@@ -191,8 +191,9 @@ task<Result<void>> LogOpening::load_tail() {
 Result<void> LogOpening::judge_tail() {
   if (!tail_.damaged.empty() && tail_.damaged.back().last == committed_) {
     const IndexRange& range = tail_.damaged.back();
-    return Error(Errc::corrupt, fmt::format("entries {} to {} of the metadata log were acknowledged and are damaged on every drive",
-                                            range.first, range.last));
+    return Error(
+        Errc::corrupt,
+        fmt::format("entries {} to {} of the metadata log were acknowledged and are damaged on every drive", range.first, range.last));
   }
   last_ = tail_.records.empty() ? tail_first_ - 1 : tail_.records.back().header.index;
   return {};

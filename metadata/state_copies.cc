@@ -122,7 +122,8 @@ task<Result<void>> StateHost::replace(std::size_t drive, StateImport& import, st
     const std::lock_guard lock(mutex_);
     copies_[drive].covered = index;
   } else {
-    LOG(error, "metadata", "the state of another node cannot take the place of this one", field("error", committed.error().message));
+    LOG(error, "metadata", "the state of another node cannot take the place of this one",
+        field("error", committed.error().message));
   }
   CO_CHECK(co_await move(0));
   if (applied() < index) co_return Error(Errc::unavailable, "the state of the other node could not be opened");

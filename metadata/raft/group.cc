@@ -211,7 +211,8 @@ void NodeGroup::follow_leadership() {
     LOG(info, "metadata", "this node leads the group", field("group", id_), field("term", term));
     // The log of a leader has all that was ever committed, and nothing else was applied.
     if (applied_ > read_floor_) {
-      fail(Error(Errc::corrupt, fmt::format("the metadata log ends with entry {}, and the state has entry {}", read_floor_, applied_)));
+      fail(Error(Errc::corrupt, fmt::format("the metadata log ends with entry {}, and the state has entry {}",
+                                            library_.last_index(), applied_)));
     }
   }
   if (!leads && leads_) {

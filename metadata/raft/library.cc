@@ -225,8 +225,9 @@ bool Library::cut() {
   ::raft& raft = impl_->raft;
   const std::uint64_t before = impl_->snapshot ? impl_->snapshot->index : 0;
   // After a start the library knows members that are newer than what it knows to be committed.
-  const bool members_known = raft.configuration_committed_index <= raft.commit_index &&
-                             (raft.configuration_uncommitted_index == 0 || raft.configuration_uncommitted_index > raft.commit_index);
+  const std::uint64_t open = raft.configuration_uncommitted_index;
+  const bool members_known =
+      raft.configuration_committed_index <= raft.commit_index && (open == 0 || open > raft.commit_index);
   if (state() == State::unavailable || raft.last_applied != raft.commit_index || raft.commit_index <= before ||
       raft.last_stored < raft.commit_index || raft.snapshot.installing || !members_known) {
     return false;

@@ -3,7 +3,7 @@
 //   entry       (index, term, type, data)  follows the entry before it
 //   truncate    (from)                      entries from there on are gone
 //   hard_state  (term, vote)
-//   snapshot    (index, term, members)      the state was replaced by one that holds all up to index; the log begins anew behind it
+//   snapshot    (index, term, members)      the state was replaced by one with all up to index; the log begins anew behind it
 //   base        for each group its hard state, its snapshot and its entries' first and last: what is before the oldest of them
 //               is not needed any more
 #pragma once

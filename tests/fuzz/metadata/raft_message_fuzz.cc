@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::uint64_t term = message->previous_term;
   for (const EntryView& entry : message->entries) {
     GABION_CHECK(entry.term >= term && entry.term <= message->term, "terms of entries ascend");
-    GABION_CHECK(entry.data.empty() || (entry.data.data() >= bytes.data() && entry.data.data() + entry.data.size() <= bytes.data() + size),
+    const char* const begin = entry.data.data();
+    GABION_CHECK(entry.data.empty() || (begin >= bytes.data() && begin + entry.data.size() <= bytes.data() + size),
                  "entries are inside the message");
     term = entry.term;
   }

@@ -26,7 +26,8 @@ std::uint64_t first_entry(LogReplica& replica, const LogReplica::Inventory& inve
     const auto content = replica.read_segment(number);
     if (!content) continue;
     for (const ScannedRecord& found : scan_segment(*content, inventory.members->log, number)) {
-      const auto record = raft::decode_record(std::string_view(*content).substr(found.offset + kRecordHeaderSize, found.payload_size));
+      const std::string_view bytes = *content;
+      const auto record = raft::decode_record(bytes.substr(found.offset + kRecordHeaderSize, found.payload_size));
       if (record && record->kind == raft::Record::Kind::base) first = record->bases.at(0).first;
     }
   }

@@ -127,7 +127,8 @@ class Trio {
   void settle() {
     const auto settled = [&] {
       const std::uint64_t last = leader().status().last_index;
-      return std::all_of(nodes_.begin(), nodes_.end(), [last](const auto& n) { return !n->runs() || n->status().applied == last; });
+      return std::all_of(nodes_.begin(), nodes_.end(),
+                         [last](const auto& n) { return !n->runs() || n->status().applied == last; });
     };
     for (int i = 0; i < 1000 && !settled(); ++i) world_.run_for(20ms);
     CHECK(settled());
