@@ -112,7 +112,7 @@ task<Result<std::string>> Cluster::propose(NodeId node, KvCommand command, Durat
   const auto life = machine(node).life();
   if (!life) co_return Error(Errc::not_leader, "the machine is off");
   Context ctx;
-  ctx.deadline = world_.clock().now() + allowed;
+  ctx.deadline = machine(node).clock().now() + allowed;
   auto result = co_await life->group->propose(ctx, command.text(), Purpose::takes_space);
   // The client of a machine that lost power hears nothing.
   if (life->dead) co_return Error(Errc::unknown_outcome, "the connection broke");
@@ -136,7 +136,7 @@ task<Result<std::uint64_t>> Cluster::read(NodeId node, std::string key, Duration
   const auto life = machine(node).life();
   if (!life) co_return Error(Errc::not_leader, "the machine is off");
   Context ctx;
-  ctx.deadline = world_.clock().now() + allowed;
+  ctx.deadline = machine(node).clock().now() + allowed;
   CO_CHECK(co_await life->group->read_barrier(ctx));
   if (life->dead) co_return Error(Errc::unavailable, "the connection broke");
   co_return life->state->value(key);
@@ -291,6 +291,7 @@ void Cluster::converge() {
   network_.set_raft_filter(nullptr);
   network_.heal();
   for (auto& each : machines_) {
+    each->clock().set_rate(1);
     for (std::size_t i = 0; i < each->drives(); ++i) {
       each->disk(i).set_capacity(1ull << 40);
       each->disk(i).fail_sync_after(UINT64_MAX);

@@ -4,7 +4,7 @@ namespace gabion::metadata::raft::test {
 
 Machine::Machine(NodeId id, sim::SimWorld& world, sim::SimNetwork& network, Oracle& oracle, Rng& choices,
                  const MachineOptions& options)
-    : id_(id), world_(world), network_(network), oracle_(oracle), options_(options), rng_(choices.next()), processor_(world) {
+    : id_(id), world_(world), network_(network), oracle_(oracle), options_(options), rng_(choices.next()), processor_(world), clock_(world.clock()) {
   for (std::size_t i = 0; i < options_.drives; ++i) {
     threads_.push_back(std::make_unique<sim::SimThread>(world));
     disks_.push_back(std::make_unique<sim::SimDisk>(rng_));
@@ -49,7 +49,7 @@ task<Result<void>> Machine::come_up(std::shared_ptr<Life> life, std::vector<Memb
   RaftNodeOptions options;
   options.self = id_;
   options.executor = processor_.executor();
-  options.clock = &world_.clock();
+  options.clock = &clock_;
   options.rng = &rng_;
   options.log = life->log.get();
   options.transport = &network_.transport(id_);

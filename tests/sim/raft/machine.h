@@ -18,6 +18,28 @@ struct MachineOptions {
   StateFlaw flaw = StateFlaw::none;
 };
 
+// A clock that runs fast or slow.
+class DriftingClock final : public Clock {
+ public:
+  explicit DriftingClock(Clock& true_one) : true_one_(true_one), since_(true_one.now()), then_(since_) {}
+  TimePoint now() const override { return then_ + scaled(true_one_.now() - since_, rate_); }
+  WallMicros wall() const override { return true_one_.wall(); }
+  task<void> sleep(Duration duration) override { return true_one_.sleep(scaled(duration, 1 / rate_)); }
+  void set_rate(double rate) {
+    then_ = now();
+    since_ = true_one_.now();
+    rate_ = rate;
+  }
+
+ private:
+  static Duration scaled(Duration duration, double by) {
+    return Duration(static_cast<std::int64_t>(static_cast<double>(duration.count()) * by));
+  }
+  Clock& true_one_;
+  TimePoint since_, then_;
+  double rate_ = 1;
+};
+
 struct Life {
   std::unique_ptr<MirroredLog> log;
   std::unique_ptr<KvState> state;
@@ -51,6 +73,7 @@ class Machine {
   bool power_lost() const;
 
   sim::SimThread& processor() { return processor_; }
+  DriftingClock& clock() { return clock_; }
   std::size_t drives() const { return disks_.size(); }
   sim::SimThread& drive_thread(std::size_t drive) { return *threads_[drive]; }
   sim::SimDisk& disk(std::size_t drive) { return *disks_[drive]; }
@@ -72,6 +95,7 @@ class Machine {
   const MachineOptions options_;
   SeededRng rng_;
   sim::SimThread processor_;
+  DriftingClock clock_;
   std::vector<std::unique_ptr<sim::SimThread>> threads_;
   std::vector<std::unique_ptr<sim::SimDisk>> disks_;
   std::vector<DriveId> drive_ids_;

@@ -31,7 +31,7 @@ Troubles Troubles::none() {
 
 std::vector<bool*> Troubles::all() {
   return {&messages, &partitions, &crashes, &restarts, &pauses, &slow_drives, &full_drives, &failed_syncs, &damage,
-          &transfers, &membership, &contests};
+          &transfers, &membership, &contests, &clocks};
 }
 
 Troubles Nemesis::some(Rng& choices) {
@@ -57,6 +57,7 @@ std::string Nemesis::list() const {
   name(troubles_.transfers, "transfers");
   name(troubles_.membership, "membership");
   name(troubles_.contests, "contests");
+  name(troubles_.clocks, "clocks");
   return out;
 }
 
@@ -191,7 +192,11 @@ bool Nemesis::strike() {
   const NodeId node = any();
   Machine& machine = cluster_.machine(node);
   const std::size_t drive = choose(machine.drives());
-  switch (choose(16)) {
+  switch (choose(17)) {
+    case 16:
+      if (!troubles_.clocks) return false;
+      machine.clock().set_rate(choose(3) == 0 ? 1 : choose(2) == 0 ? 0.25 : 0.5 + 0.1 * static_cast<double>(choose(15)));
+      return true;
     case 0:
     case 1:
       if (!troubles_.messages) return false;

@@ -21,6 +21,7 @@ struct Troubles {
   bool transfers = true;
   bool membership = true;   // members come and go; a machine that is none is wiped
   bool contests = true;     // elections in which voters crash
+  bool clocks = true;       // that run slow or fast
 };
 
 class Nemesis {
