@@ -120,6 +120,8 @@ void Nemesis::contest() {
   const Duration election = cluster_.election();
   sim::LinkFaults faults;
   faults.latency_max = election / 6;
+  faults.late = 300;
+  faults.late_by = election;
   cluster_.network().set_faults(faults);
   const auto leader = cluster_.leader();
   if (leader && choose(2) == 0) cluster_.cut(*leader, any_crash(cluster_.choices()));
@@ -131,7 +133,11 @@ void Nemesis::contest() {
     const NodeId node = machine.id();
     if (node == leader || choose(3) == 0) continue;
     const Duration when = election * 3 / 4 + share(election * 2);
-    after(when, [this, node] { cluster_.cut(node, sim::Crash::drop_all); });
+    after(when, [this, node] {
+      cluster_.cut(node, sim::Crash::drop_all);
+      for (std::size_t drive = 0; drive < cluster_.machine(node).drives(); ++drive)
+        cluster_.machine(node).drive_thread(drive).set_cost(Duration(0));
+    });
     for (int part = 1; part <= 4; ++part) after(when + election * part / 8, [this, node] { cluster_.start(node); });
   }
   after(election * 3, [this] { cluster_.network().heal(); });
