@@ -7,6 +7,7 @@
 
 #include "common/pki/certificate.h"
 #include "common/pki/join_token.h"
+#include "metadata/cluster/edit_state.h"
 #include "metadata/cluster/jobs.h"
 #include "tools/serve/view_of_state.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 namespace cluster = metadata::cluster;
 using metadata::ClusterState;
-
-constexpr int kEditsMax = 20;  // others that may be faster, one after the other
 
 RaftRole role_of(metadata::raft::MemberRole role) {
   switch (role) {
@@ -105,16 +104,6 @@ task<Result<bool>> NodeClusterControl::commit(Context ctx, ClusterState state, s
   co_return true;
 }
 
-task<Result<ClusterState>> NodeClusterControl::edit(Context ctx, Edit edit) {
-  for (int i = 0; i < kEditsMax; ++i) {
-    CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
-    CO_CHECK(edit(current.state));
-    CO_TRY(const bool done, co_await commit(ctx, current.state, current.version));
-    if (done) co_return std::move(current.state);
-  }
-  co_return Error(Errc::conflict, "the cluster is being changed by others all the time; try again");
-}
-
 task<Result<void>> NodeClusterControl::init(Context ctx, std::string listen) {
   co_return co_await options_.init(ctx, std::move(listen));
 }
@@ -137,8 +126,8 @@ task<Result<JoinGrant>> NodeClusterControl::grant_join(Context ctx, Duration val
     kept->set_expires_us(grant.expires);
     return {};
   };
-  CO_TRY(const ClusterState state, co_await edit(ctx, add_token));
-  const metadata::NodeInfo* node = cluster::find_node(state, self());
+  CO_TRY(const auto edited, co_await cluster::edit_state(*options_.metadata, ctx, add_token));
+  const metadata::NodeInfo* node = cluster::find_node(edited.state, self());
   grant.address = node == nullptr ? "" : node->address();
   co_return grant;
 }
@@ -240,7 +229,7 @@ task<Result<std::uint64_t>> NodeClusterControl::start_scrub(Context ctx) {
     job = cluster::start_job(state, metadata::JOB_SCRUB, "asked for", facts(state, 0).facts);
     return {};
   };
-  CO_CHECK(co_await edit(ctx, start));
+  CO_CHECK(co_await cluster::edit_state(*options_.metadata, ctx, start));
   co_return job;
 }
 
@@ -254,7 +243,7 @@ task<Result<void>> NodeClusterControl::act_on_job(Context ctx, std::uint64_t job
     }
     return Result<void>(Error(Errc::internal, "no such action"));
   };
-  CO_CHECK(co_await edit(ctx, act));
+  CO_CHECK(co_await cluster::edit_state(*options_.metadata, ctx, act));
   co_return Result<void>();
 }
 

@@ -47,9 +47,6 @@ class NodeClusterControl final : public ClusterControl {
   task<Result<LocalDriveView>> local_drive(Context ctx, std::string path, Drive what) override;
 
  private:
-  using Edit = std::function<Result<void>(metadata::ClusterState&)>;
-  // Reads, edits and commits, again when somebody else was faster.
-  task<Result<metadata::ClusterState>> edit(Context ctx, Edit edit);
   task<Result<bool>> commit(Context ctx, metadata::ClusterState state, std::uint64_t version);  // false: another was faster
   PlanFacts facts(const metadata::ClusterState& state, std::uint64_t version) const;
   // The change against this state, with the drive that it brings, which is only looked at or made as well.
