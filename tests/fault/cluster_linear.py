@@ -2,19 +2,17 @@
 still, lead in turn and, where there are network namespaces, are cut off from the others, are linearizable. GABION_LINEAR_SECONDS
 and GABION_LINEAR_SEED ask for more."""
 
-import os
 import random
-import shutil
 import threading
 import time
 
 import payload
 from cluster import Cluster
+from faults import can_partition, strike
 from histories import ABSENT, Histories, selftest
 from outcome import check, run_test, say
 from rounds import how_many
 from s3 import Unknown
-from server import pause
 import xml.etree.ElementTree as ET
 
 BUCKET = "registers"
@@ -112,38 +110,10 @@ class Worker:
                 self.histories.add(key, "get", began, value, ended=ended)
 
 
-def faults(cluster, rng, end):
-    """One after the other until the end, at most one node at a time."""
-    count = 0
-    while time.monotonic() < end - 6:
-        pause(rng.uniform(0.5, 2))
-        kinds = ["kill", "stop", "kill leader", "stop leader", "transfer"]
-        kind = rng.choice(kinds + (["part", "part leader"] if cluster.partitions else []))
-        victim = cluster.leader() if "leader" in kind else rng.choice(list(cluster.nodes))
-        if kind == "transfer":
-            members = [item["name"] for item in cluster.admin_json("node", "ls")["items"] if "metadata" in item["roles"]]
-            cluster.admin("raft", "transfer", rng.choice(members), code=None)
-        elif "part" in kind:
-            cluster.partition(victim)
-            pause(rng.uniform(1, 5))
-            cluster.heal()
-        elif "kill" in kind:
-            cluster.kill(victim)
-            pause(rng.uniform(0.2, 2))
-            cluster.start(victim)
-        else:
-            cluster.pause(victim)
-            pause(rng.uniform(1, 4))
-            cluster.resume(victim)
-        count += 1
-    return count
-
-
 def body(directory):
     selftest()
     seconds = how_many("GABION_LINEAR_SECONDS", 25)
-    partitions = os.geteuid() == 0 and shutil.which("ip") is not None
-    with Cluster(directory / "cluster", nodes=5, partitions=partitions) as cluster:
+    with Cluster(directory / "cluster", nodes=5, partitions=can_partition()) as cluster:
         check(cluster.s3().create_bucket(BUCKET).ok, "the bucket cannot be made")
         histories, errors, end = Histories(), [], time.monotonic() + seconds
 
@@ -155,7 +125,7 @@ def body(directory):
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
         for thread in threads:
             thread.start()
-        count = faults(cluster, random.Random(how_many("GABION_LINEAR_SEED", 3)), end)
+        count = strike(cluster, random.Random(how_many("GABION_LINEAR_SEED", 3)), end)
         for thread in threads:
             thread.join()
         if errors:

@@ -223,8 +223,8 @@ task<Result<std::uint64_t>> NodeClusterControl::start_scrub(Context ctx) {
   const auto start = [&](ClusterState& state) -> Result<void> {
     for (const metadata::Job& other : state.jobs()) {
       if (other.kind() != metadata::JOB_SCRUB || !cluster::active(other)) continue;
-      return Error(Errc::conflict, fmt::format("J-{} is scrubbing already; watch it with: gabion admin job watch J-{}", other.id(),
-                                               other.id()));
+      return Error(Errc::conflict,
+                   fmt::format("J-{0} is scrubbing already; watch it with: gabion admin job watch J-{0}", other.id()));
     }
     job = cluster::start_job(state, metadata::JOB_SCRUB, "asked for", facts(state, 0).facts);
     return {};

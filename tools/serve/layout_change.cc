@@ -89,7 +89,8 @@ Result<void> check_room(const ClusterState& after, const PlanFacts& facts, bool 
   const std::uint64_t stored = facts.facts.stored_bytes;
   if (!shrinks || capacity == 0 || stored <= capacity / 100 * kFillPercentMax) {
     if (shrinks && capacity != 0 && stored > capacity / 100 * 75) {
-      warnings.push_back(fmt::format("the drives that stay will be {}% full", stored / std::max<std::uint64_t>(1, capacity / 100)));
+      const std::uint64_t percent = stored / std::max<std::uint64_t>(1, capacity / 100);
+      warnings.push_back(fmt::format("the drives that stay will be {}% full", percent));
     }
     return {};
   }

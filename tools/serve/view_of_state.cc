@@ -176,7 +176,8 @@ Result<DriveId> find_drive_named(const ClusterState& state, const std::string& n
   }
   if (found.size() == 1) return found.front();
   if (found.empty()) return Error(Errc::not_found, fmt::format("there is no drive {}; see: gabion admin drive ls", name));
-  return Error(Errc::invalid, fmt::format("{} names {} drives; take the id that `gabion admin drive ls` shows", name, found.size()));
+  return Error(Errc::invalid,
+               fmt::format("{} names {} drives; take the id that `gabion admin drive ls` shows", name, found.size()));
 }
 
 }  // namespace gabion::serve
