@@ -86,6 +86,7 @@ task<Result<void>> LocalMetadata::start() {
   node.metrics = &options_.metrics->group;
   node.timing = options_.timing;
   node.checkpoint_log_bytes = options_.checkpoint_log_bytes;
+  node.entry_memory_bytes = options_.entry_memory_bytes;
   CO_TRY(node_, co_await raft::RaftNode::open(std::move(node)));
   auto started = co_await start_group(*node_);
   if (!started) co_await node_->stop();

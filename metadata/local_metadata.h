@@ -47,6 +47,7 @@ struct LocalMetadataOptions {
   // Start with nothing when all drives are empty. Leave it off when other drives show that there was metadata before.
   bool allow_new = false;
   std::uint64_t checkpoint_log_bytes = 64 * MiB;
+  std::uint64_t entry_memory_bytes = 32 * MiB;  // as in RaftNodeOptions
   std::size_t log_segment_bytes = 8 * MiB;
   RocksOptions rocks;
   std::unique_ptr<StateStorage> storage;  // empty: RocksDB below each drive's path
