@@ -248,7 +248,8 @@ GroupStatus NodeGroup::status() const {
 }
 
 task<Result<std::optional<Journal::Cut>>> NodeGroup::make_durable() {
-  if (!started_) co_return std::optional<Journal::Cut>();
+  // A state that is being replaced is durable when it is there.
+  if (!started_ || library_.installing()) co_return std::optional<Journal::Cut>();
   if (usable()) {
     (void)library_.cut();
     follow();

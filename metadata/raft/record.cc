@@ -161,7 +161,7 @@ Result<Record> decode_record(std::string_view bytes) {
       break;
     case Record::Kind::snapshot: good = read_snapshot(in, record.snapshot); break;
     case Record::Kind::base: good = read_bases(in, record.bases); break;
-    default: return Error(Errc::invalid, fmt::format("record kind {} of the metadata log is of a newer version", kind));
+    default: return Error(Errc::invalid, fmt::format("record kind {} of the metadata log is of another version of gabion", kind));
   }
   if (!good || !in.whole()) return Error(Errc::corrupt, "a record of the metadata log cannot be decoded");
   return record;
