@@ -260,7 +260,8 @@ void Library::Impl::send(const raft_message* message) {
       out.version = in.version;
       out.term = in.term;
       out.last_index = in.last_index;
-      out.last_term = in.last_term;
+      // When a snapshot was taken in the same moment, the library takes its index and not its term.
+      out.last_term = snapshot && snapshot->index == in.last_index ? snapshot->term : in.last_term;
       out.members_index = in.conf_index;
       out.members = to_members(in.conf);
       break;
