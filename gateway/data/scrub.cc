@@ -93,15 +93,18 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
   std::vector<task<Result<Findings>>> work;
   for (const LocalDrive& drive : drives) {
     const auto status = co_await drive.store->status(ctx);
+    // One that failed has nothing to verify: what it had is made anew elsewhere.
+    if (!status || status->health != chunkserver::DriveHealth::up) continue;
     {
       const std::lock_guard lock(mutex_);
-      if (status) progress_.shards_total += status->shards;
+      progress_.shards_total += status->shards;
     }
     work.push_back(verify_drive(ctx, job, drive));
   }
   auto found = co_await gather(std::move(work));
   Findings all;
   for (auto& one : found) {
+    if (!one && one.error().code == Errc::unavailable) continue;  // it failed meanwhile
     if (!one) co_return one.error();
     all.bad.merge(one->bad);
     all.away.merge(one->away);
