@@ -2,12 +2,14 @@
 refusals with their exit codes; and nothing for whoever does not sign."""
 
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.request
 
 from cluster import Cluster
-from outcome import check, check_equal, run_test, say
+from outcome import check, check_equal, run_test, say, wait_until
+from server import binary
 
 
 def unsigned(url):
@@ -70,6 +72,31 @@ def leadership(cluster):
     say("leadership moves where it is told")
 
 
+def joining(cluster, directory):
+    """The command that `node add` prints, run as it is but for the address and the drive."""
+    address = cluster.nodes["n1"]["cluster_address"].rpartition(":")[0].rpartition(".")[0] + ".99"
+    (directory / "drive").mkdir()
+    printed = cluster.admin("node", "add").stdout.strip()
+    command = printed.replace("ADDRESS", address).replace("DRIVE...", str(directory / "drive")).split()
+    check_equal(command[:2], ["gabion", "serve"], "the command to run")
+    with open(directory / "joined.log", "wb") as log:
+        process = subprocess.Popen([binary(), *command[1:], "--listen", f"{address}:9000", "--admin-listen", f"{address}:9001"],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        def up():
+            nodes = cluster.admin_json("node", "ls")["items"]
+            return any(n["address"] == f"{address}:9002" and n["state"] == "up" and n["drivesUp"] == 1 for n in nodes)
+        wait_until(up, 30, "the new node is up", step=0.3)
+        cluster.wait_jobs()
+        number = next(n["name"] for n in cluster.admin_json("node", "ls")["items"] if n["address"] == f"{address}:9002")
+        cluster.admin("node", "drain", number, "--yes", "--wait=60", timeout=120)
+        cluster.admin("node", "remove", number, "--yes")
+    finally:
+        process.terminate()
+        process.wait(40)
+    say("a machine joins with the command that is printed, and leaves")
+
+
 def strangers(cluster):
     for name, node in cluster.nodes.items():
         for path in ("/admin/v1/nodes", "/admin/v1/nothing"):
@@ -90,6 +117,7 @@ def body(directory):
         shows(cluster)
         changes(cluster)
         leadership(cluster)
+        joining(cluster, directory)
         strangers(cluster)
 
 
