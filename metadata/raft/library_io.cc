@@ -46,7 +46,11 @@ Snapshot from_library(const raft_snapshot& snapshot) {
   return out;
 }
 
-EntryView from_library(const raft_entry& entry) { return {entry.term, static_cast<EntryType>(entry.type), view(entry.buf)}; }
+// A barrier holds whatever was in memory before it.
+EntryView from_library(const raft_entry& entry) {
+  static constexpr std::string_view kNothing("\0\0\0\0\0\0\0\0", 8);
+  return {entry.term, static_cast<EntryType>(entry.type), entry.type == RAFT_BARRIER ? kNothing : view(entry.buf)};
+}
 
 // All entries of a message in one allocation, as the library frees them.
 raft_entry* to_library(const std::vector<EntryView>& entries, std::size_t begin, std::size_t end) {
