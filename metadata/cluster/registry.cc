@@ -18,9 +18,14 @@ void Registry::clear() {
 void Registry::set_state(const ClusterState& state, std::uint64_t version) {
   const std::lock_guard lock(mutex_);
   version_ = version;
-  known_.clear();
   drives_.clear();
-  for (const NodeInfo& node : state.nodes()) known_[NodeId{node.id()}] = {node.gateway(), node.out()};
+  std::map<NodeId, Known> known;
+  for (const NodeInfo& node : state.nodes()) {
+    const auto before = known_.find(NodeId{node.id()});
+    const bool waited_for = before != known_.end() && !before->second.out;
+    known[NodeId{node.id()}] = {node.gateway(), node.out(), waited_for ? before->second.since : clock_.now()};
+  }
+  known_ = std::move(known);
   for (const DriveInfo& drive : state.drives()) {
     const auto id = DriveId::from_raw(drive.id());
     if (id && !drive.out()) drives_[*id] = NodeId{drive.node()};
@@ -31,10 +36,15 @@ void Registry::set_state(const ClusterState& state, std::uint64_t version) {
 
 Duration Registry::silence(NodeId node) const {
   const auto heard = heard_.find(node);
-  return clock_.now() - (heard == heard_.end() ? since_ : heard->second.at);
+  const auto known = known_.find(node);
+  const TimePoint since = known == known_.end() ? since_ : known->second.since;
+  return clock_.now() - (heard == heard_.end() ? since : std::max(since, heard->second.at));
 }
 
-bool Registry::up(NodeId node) const { return heard_.contains(node) && silence(node) < down_after_; }
+bool Registry::up(NodeId node) const {
+  const auto heard = heard_.find(node);
+  return heard != heard_.end() && clock_.now() - heard->second.at < down_after_;
+}
 
 template <class Oldest>
 std::uint64_t Registry::settled_ring(Oldest oldest) const {

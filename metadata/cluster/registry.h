@@ -52,6 +52,7 @@ class Registry {
   struct Known {
     bool gateway = false;
     bool out = false;
+    TimePoint since;  // it is one that is waited for: a node that has just joined has not been silent all the time before
   };
   bool up(NodeId node) const;            // with the lock held, as the following
   Duration silence(NodeId node) const;

@@ -219,6 +219,21 @@ TEST_CASE("a new leader waits for everybody before it takes anybody for down") {
   CHECK(world.state().nodes(2).out());
 }
 
+TEST_CASE("a node that joins late, or is taken back, has its own time before it is given up") {
+  World world(4, 4);
+  world.pass(minutes(30));
+  world.set_state(add_node(world.state(), node_info(), drive_infos(60, 2), {})->state);
+  world.pass(minutes(9));  // it has never been heard
+  CHECK_FALSE(world.state().nodes(4).out());
+  world.pass(minutes(2));
+  CHECK(world.state().nodes(4).out());
+  world.set_state(undrain_node(world.state(), NodeId{5}, {})->state);
+  world.pass(minutes(9));
+  CHECK_FALSE(world.state().nodes(4).out());
+  world.pass(minutes(2));
+  CHECK(world.state().nodes(4).out());
+}
+
 TEST_CASE("a drive that its node reports as failed, or not at all, is given up") {
   World world(4);
   const DriveId lost = *DriveId::from_raw(world.state().drives(4).id());
