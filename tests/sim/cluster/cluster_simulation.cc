@@ -26,7 +26,8 @@ constexpr int kStepsOfWorker = 25;
 
 class Simulation {
  public:
-  explicit Simulation(const ClusterSimulation& simulation) : world_(simulation.seed), network_(world_), shared_(world_, network_) {
+  explicit Simulation(const ClusterSimulation& simulation)
+      : world_(simulation.seed), network_(world_), shared_(world_, network_) {
     shared_.sabotage = simulation.sabotage;
     shared_.finish_early = simulation.finish_early;
     found();
@@ -101,14 +102,16 @@ class Simulation {
   }
   task<metadata::ClusterState> state() { co_return (*co_await metadata_.cluster_state({})).state; }
 
-  // The drives whose shards count: of the state, not given up, and working.
-  task<std::map<DriveId, sim::SimDrive*>> drives_in_service() {
+  enum class Lost { without, with };  // drives that fail, or are about to
+  // The drives whose shards count: of the state, and not given up.
+  task<std::map<DriveId, sim::SimDrive*>> drives_in_service(Lost lost = Lost::without) {
     const metadata::ClusterState now = co_await state();
     std::map<DriveId, sim::SimDrive*> out;
     for (auto& node : nodes_) {
       for (auto& drive : node->drives()) {
         const auto* const info = cluster::find_drive(now, drive->identity.drive);
-        if (info == nullptr || info->out() || lost_.contains(drive->identity.drive)) continue;
+        if (info == nullptr || info->out()) continue;
+        if (lost == Lost::without && lost_.contains(drive->identity.drive)) continue;
         const auto* const owner = cluster::find_node(now, NodeId{info->node()});
         if (owner != nullptr && !owner->out()) out[drive->identity.drive] = drive.get();
       }
@@ -325,16 +328,19 @@ class Simulation {
     while (!stop_watching_ && !violation_) {
       const auto blocks = co_await live_blocks();
       const auto drives = co_await drives_in_service();
+      const auto with_lost = co_await drives_in_service(Lost::with);
       std::map<std::pair<BlockId, unsigned>, std::set<DriveId>> now;
       for (const BlockRef& block : blocks) {
         for (unsigned shard = 0; shard < BlockLayout(block).shards(); ++shard) {
           auto& places = now[{block.id, shard}];
-          for (const auto& [id, drive] : drives) {
+          for (const auto& [id, drive] : with_lost) {
             if (has(*drive, block, shard)) places.insert(id);
           }
           if (!places.empty()) continue;
           for (const DriveId& before : seen_[{block.id, shard}]) {
-            if (drives.contains(before)) violate("a shard of a live block was removed: the only one there was");
+            if (!drives.contains(before)) continue;
+            violate("shard {} of the live block {} was removed from {}: the only one there was, at {} ms", shard,
+                    block.id.to_hex(), before.to_hex(), world_.now_ns() / 1'000'000);
           }
         }
       }
@@ -352,6 +358,19 @@ class Simulation {
     spawn(world_.executor(), watching_, "watch", watch());
     for (std::size_t i = 0; i < workers_; ++i) spawn(world_.executor(), gate, "worker", work(i, false));
     co_await gate.close();
+    co_await call_off_faults();
+  }
+
+  // A drive that was to fail and has not yet will not any more.
+  task<void> call_off_faults() {
+    for (auto& node : nodes_) {
+      for (auto& drive : node->drives()) {
+        const auto status = co_await drive->engine->status({});
+        if (status->health == chunkserver::DriveHealth::failed) continue;
+        drive->disk.fail_sync_after(UINT64_MAX);
+        lost_.erase(drive->identity.drive);
+      }
+    }
   }
 
   task<void> calm() {
@@ -419,11 +438,14 @@ class Simulation {
     const metadata::ClusterState now = co_await state();
     std::string out;
     for (const metadata::Job& job : now.jobs()) {
-      if (cluster::active(job)) out += fmt::format("job {} ({}) {}/{}; ", job.id(), job.reason(), job.finished_workers_size(), job.workers_size());
+      if (!cluster::active(job)) continue;
+      out += fmt::format("job {} ({}) {}/{}; ", job.id(), job.reason(), job.finished_workers_size(), job.workers_size());
     }
     const auto statistics = co_await metadata_.statistics({});
     out += fmt::format("repairs {}, doomed {}", statistics->repairs_pending, statistics->doomed_pending);
-    for (auto& node : nodes_) out += fmt::format(", discards at {}: {}", to_string(node->self()), node->store().core().discards.size());
+    for (auto& node : nodes_) {
+      out += fmt::format(", discards at {}: {}", to_string(node->self()), node->store().core().discards.size());
+    }
     co_return out;
   }
 
@@ -448,7 +470,8 @@ class Simulation {
       const auto page = *co_await drive->engine->list({}, {}, 100'000);
       for (const auto& shard : page.shards) {
         if (expected[id].contains(shard.key) || ledger_.disowned(shard.key.block)) continue;
-        co_return violate("{}: shard {} of block {} is a stray on {}", when, shard.key.index, shard.key.block.to_hex(), id.to_hex());
+        co_return violate("{}: shard {} of block {} is a stray on {}", when, shard.key.index, shard.key.block.to_hex(),
+                          id.to_hex());
       }
     }
   }
