@@ -18,11 +18,9 @@ enum class Mutation {
   refuse_lost,              // a command whose leader was deposed is refused, although it may yet be committed
   acknowledge_lost,         // it is acknowledged
   read_at_once,             // a leader answers reads without asking whether it still leads
-  confirm_any_leader,       // members confirm a leader whatever their term
   read_before_own_entry,    // a new leader answers reads before it knows what was committed
   cut_log_early,            // the Raft log goes before the state is durable
   apply_again,              // entries that the state has are applied again
-  trust_own_tail,           // what the leader says is committed goes beyond what it confirmed
 };
 
 #ifdef GABION_MUTANTS

@@ -146,7 +146,9 @@ task<void> StateSource::watch() {
           ++it;
           continue;
         }
-        if (!stopping_) LOG(warn, "metadata", "a member stopped fetching the state", field("member", to_string(it->second.holder)));
+        if (!stopping_) {
+          LOG(warn, "metadata", "a member stopped fetching the state", field("member", to_string(it->second.holder)));
+        }
         expired.push_back(std::move(it->second.state));
         it = leases_.erase(it);
       }
@@ -202,7 +204,8 @@ task<Result<std::uint64_t>> StateFetcher::fetch(NodeId from, raft::GroupId group
       CO_CHECK(co_await wait(patience, opened.error()));
       continue;
     }
-    auto here = co_await offload(options_.background, [&import, &opened] { return import.begin(opened->lineage, opened->files); });
+    auto here = co_await offload(options_.background,
+                                 [&import, &opened] { return import.begin(opened->lineage, opened->files); });
     if (!here) co_return here.error();
     auto fetched = co_await fetch_files(*channel, *opened, *here, import, patience);
     if (!fetched && fetched.error().code == Errc::not_found) {
@@ -232,7 +235,9 @@ Result<StateFetcher::Opened> StateFetcher::parse_opened(const std::string& heade
   if (!answer.ParseFromString(header)) return Error(Errc::corrupt, "the description of a state is damaged");
   const auto lineage = StateLineage::from_raw(answer.lineage());
   if (!lineage || answer.index() < index) return Error(Errc::corrupt, "the description of a state makes no sense");
-  if (static_cast<std::size_t>(answer.files_size()) > kStateFilesMax) return Error(Errc::too_large, "the state has too many files");
+  if (static_cast<std::size_t>(answer.files_size()) > kStateFilesMax) {
+    return Error(Errc::too_large, "the state has too many files");
+  }
   Opened opened;
   opened.lease = answer.lease();
   opened.index = answer.index();

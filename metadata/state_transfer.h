@@ -51,7 +51,8 @@ class StateSource final : public rpc::Handler {
   };
   task<Result<rpc::Reply>> open(NodeId peer, raft::GroupId group, std::uint64_t index);
   task<Result<rpc::Reply>> read(NodeId peer, std::string header);
-  task<Result<rpc::Reply>> read_piece(std::shared_ptr<StateExport> state, std::size_t file, std::uint64_t offset, std::size_t length);
+  task<Result<rpc::Reply>> read_piece(std::shared_ptr<StateExport> state, std::size_t file, std::uint64_t offset,
+                                      std::size_t length);
   // Destroys what the leases held where that may block.
   task<void> let_go(std::vector<std::shared_ptr<StateExport>> states);
   task<void> watch();  // as long as there are leases

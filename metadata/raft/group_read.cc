@@ -62,8 +62,7 @@ void NodeGroup::ask_round() {
 }
 
 void NodeGroup::on_ping(NodeId from, const Message& message) {
-  const bool follows = message.term == library_.term() && library_.state() == Library::State::follower;
-  if (!follows && !mutated(Mutation::confirm_any_leader)) return;
+  if (message.term != library_.term() || library_.state() != Library::State::follower) return;
   Message answer = message;
   answer.kind = Message::Kind::ping_result;
   send(from, answer);

@@ -3,7 +3,6 @@
 
 #include "common/check.h"
 #include "common/log.h"
-#include "metadata/mutation.h"
 #include "metadata/raft/library_impl.h"
 
 namespace gabion::metadata::raft {
@@ -368,8 +367,7 @@ void Library::Impl::receive_entries(NodeId from, const Message& message, std::si
   in.append_entries.prev_log_index = message.previous_index + begin;
   in.append_entries.prev_log_term = begin == 0 ? message.previous_term : message.entries[begin - 1].term;
   // Nothing behind what this message confirms is known to be the leader's.
-  in.append_entries.leader_commit =
-      mutated(Mutation::trust_own_tail) ? message.commit : std::min(message.commit, message.previous_index + end);
+  in.append_entries.leader_commit = std::min(message.commit, message.previous_index + end);
   in.append_entries.n_entries = static_cast<unsigned>(end - begin);
   in.append_entries.entries = to_library(message.entries, begin, end);
   hand_in(in, from);

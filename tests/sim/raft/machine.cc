@@ -4,7 +4,8 @@ namespace gabion::metadata::raft::test {
 
 Machine::Machine(NodeId id, sim::SimWorld& world, sim::SimNetwork& network, Oracle& oracle, Rng& choices,
                  const MachineOptions& options)
-    : id_(id), world_(world), network_(network), oracle_(oracle), options_(options), rng_(choices.next()), processor_(world), clock_(world.clock()) {
+    : id_(id), world_(world), network_(network), oracle_(oracle),
+      options_(options), rng_(choices.next()), processor_(world), clock_(world.clock()) {
   for (std::size_t i = 0; i < options_.drives; ++i) {
     threads_.push_back(std::make_unique<sim::SimThread>(world));
     disks_.push_back(std::make_unique<sim::SimDisk>(rng_));
@@ -41,7 +42,8 @@ task<Result<void>> Machine::start(std::vector<Member> founders) {
 
 task<Result<void>> Machine::come_up(std::shared_ptr<Life> life, std::vector<Member> founders) {
   LogOptions log;
-  for (std::size_t i = 0; i < disks_.size(); ++i) log.drives.emplace_back(drive_ids_[i], disks_[i].get(), threads_[i]->executor());
+  for (std::size_t i = 0; i < disks_.size(); ++i)
+    log.drives.emplace_back(drive_ids_[i], disks_[i].get(), threads_[i]->executor());
   log.allow_new = new_;
   log.segment_bytes = options_.log_segment_bytes;
   CO_TRY(life->log, co_await MirroredLog::open(std::move(log), rng_));

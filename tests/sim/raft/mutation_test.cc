@@ -55,14 +55,14 @@ TEST_CASE("entries that are acknowledged before they are durable are noticed") {
 TEST_CASE("a log whose syncs are skipped is noticed") { check_caught(Mutation::skip_log_sync); }
 TEST_CASE("a lost command that is refused is noticed") { check_caught(Mutation::refuse_lost); }
 TEST_CASE("a lost command that is acknowledged is noticed") { check_caught(Mutation::acknowledge_lost); }
-TEST_CASE("reads of a leader that does not ask whether it leads are noticed") { check_caught(Mutation::read_at_once, StateFlaw::none, partitions()); }
-TEST_CASE("members that confirm any leader are noticed") { check_caught(Mutation::confirm_any_leader, StateFlaw::none, partitions()); }
+TEST_CASE("reads of a leader that does not ask whether it leads are noticed") {
+  check_caught(Mutation::read_at_once, StateFlaw::none, partitions());
+}
 TEST_CASE("reads of a new leader that does not know what is committed are noticed") {
   check_caught(Mutation::read_before_own_entry, StateFlaw::none, partitions());
 }
 TEST_CASE("a log that is cut before the state is durable is noticed") { check_caught(Mutation::cut_log_early); }
 TEST_CASE("entries that are applied again are noticed") { check_caught(Mutation::apply_again); }
-TEST_CASE("a commit index beyond what was confirmed is noticed") { check_caught(Mutation::trust_own_tail); }
 TEST_CASE("an applied index that is not made durable with what was applied is noticed") {
   check_caught(Mutation::none, StateFlaw::applied_index_late);
 }

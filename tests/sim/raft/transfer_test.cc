@@ -32,7 +32,8 @@ class CountingFetch final : public StateFetch {
 
 class Node {
  public:
-  Node(NodeId id, sim::SimWorld& world, sim::SimNetwork& network) : id_(id), world_(world), network_(network), rng_(static_cast<std::uint64_t>(id)) {
+  Node(NodeId id, sim::SimWorld& world, sim::SimNetwork& network)
+      : id_(id), world_(world), network_(network), rng_(static_cast<std::uint64_t>(id)) {
     for (std::size_t i = 0; i < 2; ++i) {
       disks_.push_back(PosixDisk::open_root(dirs_[i].path()).value());
       drive_ids_.push_back(DriveId::random(rng_));
@@ -145,7 +146,8 @@ struct Rig {
       for (int i = 0; i < 20; ++i) {
         Node* at = leader();
         REQUIRE(at != nullptr);
-        const auto done = world.run(promote ? at->metadata().group().promote(ctx(20s), node.id()) : at->metadata().group().add(ctx(20s), node.id()));
+        raft::RaftGroup& group = at->metadata().group();
+        const auto done = world.run(promote ? group.promote(ctx(20s), node.id()) : group.add(ctx(20s), node.id()));
         if (done) return true;
         world.run_for(200ms);
       }
@@ -169,9 +171,11 @@ struct Rig {
       request.bucket = bucket.id();
       for (const ListedObject& object : world.run(metadata.list_objects(ctx(), request)).value().objects) {
         all += object.key;
-        all += world.run(metadata.object(ctx(), bucket.id(), object.key, LocalMetadata::With::manifest)).value().version.SerializeAsString();
+        const Object found = world.run(metadata.object(ctx(), bucket.id(), object.key, LocalMetadata::With::manifest)).value();
+        all += found.version.SerializeAsString();
       }
-      for (const JournalEntry& entry : world.run(metadata.journal(ctx(), bucket.id(), 0, 10'000)).value()) all += entry.SerializeAsString();
+      const auto entries = world.run(metadata.journal(ctx(), bucket.id(), 0, 10'000)).value();
+      for (const JournalEntry& entry : entries) all += entry.SerializeAsString();
     }
     for (const auto& listed : world.run(metadata.manifests(ctx(), 0, 10'000)).value()) all += listed.manifest.SerializeAsString();
     return all;

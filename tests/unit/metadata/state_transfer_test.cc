@@ -301,7 +301,9 @@ TEST_CASE("few states are kept at once, and none for a member that does not ask 
   Rig rig;
   const auto ask = [&](NodeId peer) {
     StateOpenRequest request;
-    return rig.world.run(rig.answers->handle(Context(), rpc::Peer{peer}, rpc::Method::snapshot_open, request.SerializeAsString(), Bytes()));
+    std::string header = request.SerializeAsString();
+    return rig.world.run(
+        rig.answers->handle(Context(), rpc::Peer{peer}, rpc::Method::snapshot_open, std::move(header), Bytes()));
   };
   CHECK(ask(NodeId{}).error().code == Errc::denied);
   REQUIRE(ask(NodeId{2}).has_value());

@@ -179,7 +179,8 @@ TEST_CASE("long histories take little time") {
       const std::uint64_t written = ++value;
       const bool unknown = rng.below(20) == 0;
       if (!unknown || rng.below(2) == 0) state = written;
-      history.push_back(put(written, now - std::min<std::uint64_t>(now - 1, rng.below(20)), unknown ? kUnknown : now + rng.below(20)));
+      const std::uint64_t began = now - std::min<std::uint64_t>(now - 1, rng.below(20));
+      history.push_back(put(written, began, unknown ? kUnknown : now + rng.below(20)));
     } else {
       history.push_back(get(state, now - std::min<std::uint64_t>(now - 1, rng.below(20)), now + rng.below(20)));
     }
