@@ -53,7 +53,6 @@ ClusterNode::ClusterNode(ClusterShared& shared, NodeId self, MemoryMetadata* loc
   collect.collects_here = [controller] { return controller != nullptr; };
   collect.pinned_elsewhere = [controller](Context ctx) { return controller->pinned(ctx); };
   collector_ = std::make_unique<Collector>(*store_, std::move(collect));
-  drive_watch_ = std::make_unique<DriveWatch>(placement_, world.clock(), [this] { repairer_->wake(); });
   AgentOptions agent;
   agent.self = self_;
   agent.metadata = metadata_.get();
@@ -109,16 +108,16 @@ void ClusterNode::start() {
   rebalancer_->start(executor);
   scrubber_->start(executor);
   collector_->start(executor);
-  drive_watch_->start(executor);
   agent_->start(executor);
   running_ = true;
+  spawn(executor, gate_, "failed drives", ask_failed_drives());
 }
 
 void ClusterNode::stop() {
   if (!std::exchange(running_, false)) return;
   sim::SimWorld& world = shared_.world;
   world.run(agent_->stop());
-  world.run(drive_watch_->stop());
+  world.run(gate_.close());
   world.run(collector_->stop());
   world.run(scrubber_->stop());
   world.run(rebalancer_->stop());
@@ -129,6 +128,14 @@ void ClusterNode::stop() {
   shared_.network.disconnect(self_);
   world.run(shared_.network.drained(self_));
   for (auto& drive : drives_) drive->close();
+}
+
+task<void> ClusterNode::ask_failed_drives() {
+  while (running_) {
+    const bool back = co_await placement_.refresh_failed(Context());
+    if (back) repairer_->wake();
+    co_await shared_.world.clock().sleep(seconds(1));
+  }
 }
 
 chunkserver::ShardStore* ClusterNode::store_of(const DriveId& id, NodeId node) {

@@ -10,7 +10,6 @@
 #include "common/rpc/router.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/collector.h"
-#include "gateway/data/drive_watch.h"
 #include "gateway/data/rebalance.h"
 #include "gateway/data/repair.h"
 #include "gateway/data/scrub.h"
@@ -61,6 +60,7 @@ class ClusterNode {
  private:
   task<metadata::cluster::Heartbeat> report();
   task<void> adopt(metadata::Metadata::VersionedClusterState current);
+  task<void> ask_failed_drives();
   void obey(const metadata::cluster::Orders& orders);
   chunkserver::ShardStore* store_of(const DriveId& drive, NodeId node);
 
@@ -82,8 +82,8 @@ class ClusterNode {
   std::unique_ptr<gateway::data::Rebalancer> rebalancer_;
   std::unique_ptr<gateway::data::Scrubber> scrubber_;
   std::unique_ptr<gateway::data::Collector> collector_;
-  std::unique_ptr<gateway::data::DriveWatch> drive_watch_;
   std::unique_ptr<metadata::cluster::Agent> agent_;
+  Gate gate_;
   bool running_ = false;
 };
 

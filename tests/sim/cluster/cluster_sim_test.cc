@@ -32,7 +32,7 @@ std::string catch_with_seeds(ClusterSimulation simulation) {
 TEST_CASE("no acknowledged object is lost while nodes come, go and fail, and every shard finds its home") {
   log::set_level(std::getenv("GABION_SIM_LOG") != nullptr ? log::Level::debug : log::Level::off);
   const std::uint64_t first = number_from("GABION_SIM_FIRST", 1);
-  const std::uint64_t count = number_from("GABION_SIM_SEEDS", 12);
+  const std::uint64_t count = number_from("GABION_SIM_SEEDS", 8);
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const auto violation = run_cluster_simulation({.seed = seed});
     INFO("GABION_SIM_FIRST=" << seed << " GABION_SIM_SEEDS=1: " << violation.value_or("nothing"));
