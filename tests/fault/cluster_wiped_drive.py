@@ -26,6 +26,8 @@ def body(directory):
         wait_until(lambda: drive(cluster, victim)["state"] == "down", 30, "the wiped drive is seen down", step=0.3)
         acknowledged = ledger.acks
         wait_until(lambda: ledger.acks > acknowledged + 10, 20, "writes go on without the drive")
+        lost = cluster.nodes["n5"]["drives"][1]
+        cluster.admin("drive", "replace", victim, "--with", lost, "--yes", code=2)  # the node has it open still
         fresh = Path(cluster.nodes["n5"]["drives"][0]).parent / "drive3"
         fresh.mkdir()
         cluster.admin("drive", "replace", victim, "--with", fresh, "--yes", "--wait=120", timeout=180)

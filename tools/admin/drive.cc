@@ -19,14 +19,6 @@ Table drive_table(const Session& session, const boost::json::object& body) {
   return table;
 }
 
-// The node has the drive until it ends; its configuration must say so for the next start.
-int remind(Session& session, const std::string& path, int exit) {
-  if (exit == static_cast<int>(Exit::ok) && !session.options.dry_run) {
-    session.note(fmt::format("Name {} among the drives in the node's configuration, too: it is read at the next start.\n", path));
-  }
-  return exit;
-}
-
 }  // namespace
 
 int drive_list(Session& session) {
@@ -46,7 +38,7 @@ int drive_add(Session& session, const std::string& node, const std::string& path
   change["kind"] = "add-drive";
   change["node"] = node;
   change["path"] = path;
-  return remind(session, path, make_change(session, std::move(change), fmt::format("gabion admin drive add {} {}", node, path)));
+  return make_change(session, std::move(change), fmt::format("gabion admin drive add {} {}", node, path));
 }
 
 int drive_replace(Session& session, const std::string& drive, const std::string& path) {
@@ -54,8 +46,7 @@ int drive_replace(Session& session, const std::string& drive, const std::string&
   change["kind"] = "replace-drive";
   change["drive"] = drive;
   change["path"] = path;
-  const std::string command = fmt::format("gabion admin drive replace {} --with {}", drive, path);
-  return remind(session, path, make_change(session, std::move(change), command));
+  return make_change(session, std::move(change), fmt::format("gabion admin drive replace {} --with {}", drive, path));
 }
 
 }  // namespace gabion::admin
