@@ -36,4 +36,10 @@ Result<rpc::PeerAddress> peer_address(NodeId node, std::string_view text) {
   return rpc::PeerAddress{node, std::move(parsed.host), parsed.port};
 }
 
+Result<void> check_reachable(std::string_view text) {
+  TRY(const HostPort parsed, parse(text));
+  if (!parsed.host.empty() && parsed.host != "0.0.0.0" && parsed.host != "::" && parsed.port != 0) return {};
+  return Error(Errc::invalid, fmt::format("other nodes cannot reach this one at '{}': set cluster.advertise to HOST:PORT", text));
+}
+
 }  // namespace gabion::serve

@@ -13,4 +13,7 @@ Result<net::ListenAddress> listen_address(std::string_view text);
 // Where a node is; the host may be a name.
 Result<rpc::PeerAddress> peer_address(NodeId node, std::string_view text);
 
+// Whether others can reach a node there: it names a host that is somewhere, and a port.
+Result<void> check_reachable(std::string_view text);
+
 }  // namespace gabion::serve

@@ -56,7 +56,8 @@ Result<void> ClusterPort::connect(rpc::Identity self, net::NodeCredentials crede
 }
 
 Result<void> ClusterPort::listen(const net::ListenAddress& address) {
-  GABION_CHECK(connected() && !server_, "a node listens once, after it knows who it is");
+  GABION_CHECK(connected(), "a node listens after it knows who it is");
+  if (server_) return Error(Errc::already_exists, "this node listens for others already");
   rpc::ServerOptions options;
   options.address = address;
   options.self = self_;

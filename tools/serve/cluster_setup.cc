@@ -88,6 +88,21 @@ task<Result<void>> replace_drive(metadata::Metadata& metadata, DriveId lost, met
   co_return Result<void>();
 }
 
+task<Result<void>> move_node(metadata::Metadata& metadata, NodeId node, metadata::NodeInfo now) {
+  const auto move = [&](metadata::ClusterState& state) -> Result<void> {
+    for (metadata::NodeInfo& info : *state.mutable_nodes()) {
+      if (NodeId{info.id()} != node) continue;
+      info.set_address(now.address());
+      info.set_s3_endpoint(now.s3_endpoint());
+      info.set_admin_endpoint(now.admin_endpoint());
+    }
+    return {};
+  };
+  auto done = co_await cluster::edit_state(metadata, Context{}, move);
+  if (!done) co_return done.error();
+  co_return Result<void>();
+}
+
 task<Result<void>> open_to_others(metadata::Metadata& metadata, const Secrets& secrets, NodeId node, std::string address,
                                   Membership& membership, Clock& clock, Rng& rng) {
   const auto open = [&](metadata::ClusterState& state) -> Result<void> {

@@ -27,6 +27,9 @@ task<Result<void>> announce_drives(metadata::Metadata& metadata, NodeId node, st
 // `fresh` takes the places of the drive `lost`.
 task<Result<void>> replace_drive(metadata::Metadata& metadata, DriveId lost, metadata::DriveInfo fresh, Clock& clock);
 
+// Where the node is now: its address and the endpoints of what it serves.
+task<Result<void>> move_node(metadata::Metadata& metadata, NodeId node, metadata::NodeInfo now);
+
 // The cluster gets an authority unless it has one, and this node its address and a certificate of it, which are noted in
 // `membership`; the caller keeps that.
 task<Result<void>> open_to_others(metadata::Metadata& metadata, const Secrets& secrets, NodeId node, std::string address,

@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include "common/text.h"
+#include "tools/serve/addresses.h"
 
 namespace gabion::serve {
 namespace {
@@ -188,6 +189,13 @@ Result<void> check(const Config& config) {
     if (std::find(std::begin(kRoles), std::end(kRoles), role) == std::end(kRoles)) {
       return Error(Errc::invalid, fmt::format("cluster.roles: '{}' is not gateway, metadata or chunkserver", role));
     }
+  }
+  if (!config.cluster_join.empty() && config.cluster_listen.empty()) {
+    return Error(Errc::invalid, "a node that joins a cluster needs cluster.listen, at which the others reach it");
+  }
+  if (!config.cluster_listen.empty()) {
+    TRY_OK(listen_address(config.cluster_listen));
+    TRY_OK(check_reachable(config.cluster_advertise.empty() ? config.cluster_listen : config.cluster_advertise));
   }
   if (config.cluster_roles.empty()) return Error(Errc::invalid, "cluster.roles must name at least one role");
   return {};

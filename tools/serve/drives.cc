@@ -155,6 +155,9 @@ Result<OpenDrive> find_new_drive(const std::string& path, std::uint32_t position
   const auto identity = chunkserver::read_identity(*drive.disk);
   if (identity) {
     if (identity->cluster != cluster) return about(path, "is a drive of another cluster");
+    // Only what an interrupted attempt left: a drive that was in use may hold what is not to come back.
+    TRY(const auto segments, drive.disk->list("segments"));
+    if (identity->metadata || !segments.empty()) return about(path, "was in use as a drive; empty it first");
     drive.identity = *identity;
     return drive;
   }

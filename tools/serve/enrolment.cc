@@ -33,9 +33,17 @@ Membership first_of(const ClusterId& cluster) {
 }
 
 // What the cluster gave must be what this node will use: gateways that disagree about the secrets serve nobody.
-Result<void> keep_secrets(const Joined& joined, const std::vector<OpenDrive>& drives) {
+// Only what the environment does not give is kept on the drives.
+Result<void> keep_secrets(const Joined& joined, const std::vector<OpenDrive>& drives,
+                          const std::function<const char*(const char*)>& getenv) {
   TRY(const SecretKey master, SecretKey::from_raw(joined.reply.master_key()));
-  return store_secrets(metadata_disks_of(drives), joined.reply.access_key(), joined.reply.secret_key(), master);
+  return store_secrets(metadata_disks_of(drives), joined.reply.access_key(), joined.reply.secret_key(), master, getenv);
+}
+
+Result<void> check_drives(erasure::Profile profile, const Config& config) {
+  if (profile.total() <= config.drives.size()) return {};
+  return Error(Errc::invalid, fmt::format("storage class {} needs {} drives, {} are given", erasure::to_string(profile),
+                                          profile.total(), config.drives.size()));
 }
 
 Result<void> check_secrets(const Joined& joined, const Secrets& secrets) {
@@ -60,8 +68,8 @@ Config with_added_drives(const Config& config) {
   }
   Config all = config;
   const auto known = read_membership(pointers);
-  if (!known) return all;
-  for (const std::string& path : known->added_drives()) {
+  if (!known || !*known) return all;  // what is wrong is said when the drives are opened
+  for (const std::string& path : (*known)->added_drives()) {
     if (std::find(all.drives.begin(), all.drives.end(), path) == all.drives.end()) all.drives.push_back(path);
   }
   return all;
@@ -87,8 +95,12 @@ Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std
                        const Executor& executor, Clock& clock, Rng& rng) {
   std::optional<Joined> joined;
   const ClusterOfNew cluster_of_new = [&](std::optional<ClusterId> begun, const std::vector<Disk*>& formatted) -> Result<ClusterId> {
-    if (begun && read_membership(formatted)) return *begun;
-    if (config.cluster_join.empty()) return make_new_cluster(rng)(begun, formatted);
+    TRY(const auto known, read_membership(formatted));
+    if (begun && known) return *begun;
+    if (config.cluster_join.empty()) {
+      TRY_OK(check_drives(profile, config));
+      return make_new_cluster(rng)(begun, formatted);
+    }
     LOG(info, "serve", "joining a cluster", field("at", config.cluster_join.front()));
     TRY(joined, block_on(executor, join_cluster(config, clock)));
     const auto cluster = ClusterId::from_raw(joined->reply.state().cluster_id());
@@ -101,12 +113,16 @@ Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std
   out.fresh = set.fresh;
   out.drives = std::move(set.drives);
   out.replacements = std::move(set.replacements);
-  if (joined) TRY_OK(keep_secrets(*joined, out.drives));
+  TRY(auto known, read_membership(disks_of(out.drives)));
+  if (joined) TRY_OK(keep_secrets(*joined, out.drives, getenv));
   if (joined) out.membership = membership_of(*joined, config);
-  else if (auto known = read_membership(disks_of(out.drives))) out.membership = *std::move(known);
+  else if (known) out.membership = *std::move(known);
   else if (out.fresh) out.membership = first_of(out.cluster);
   else return Error(Errc::corrupt, fmt::format("the file '{}' is on none of the drives: this node does not know who it is in its cluster",
                                                kMembershipFile));
+  if (out.membership.cluster() != out.cluster.raw()) {
+    return Error(Errc::invalid, "the drives given belong to two clusters");
+  }
   out.founding = out.fresh && out.membership.certificate().empty();
   if (out.fresh) TRY_OK(write_membership(disks_of(out.drives), out.membership));
   TRY(out.secrets, load_secrets(metadata_disks_of(out.drives), out.founding, rng, getenv));

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kAuthorityPurpose = "gabion cluster authority";
 constexpr Duration kJoinTime = std::chrono::seconds(20);
+constexpr int kJoinsAtOnce = 4;
 
 Error refused() { return {Errc::denied, "the token is not valid: it was used already, has expired, or is of another cluster"}; }
 
@@ -87,6 +88,11 @@ task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
     auto reply = co_await rpc::ask_to_join(ctx, address, token.authority, request.SerializeAsString(), clock);
     if (!reply) {
       last = Error(reply.error().code, fmt::format("{} did not let this node join: {}", at, reply.error().message));
+      // It may have been admitted, and the token used up; another node would only say so.
+      if (last.code == Errc::unknown_outcome || last.code == Errc::deadline) {
+        last.message += "; if `gabion admin node ls` shows it as a new node that is down, remove that and join with a new token";
+        co_return last;
+      }
       continue;
     }
     if (!joined.reply.ParseFromString(reply->header)) co_return Error(Errc::corrupt, at + " gave an answer that cannot be decoded");
@@ -98,7 +104,15 @@ task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
 task<Result<rpc::Reply>> JoinService::handle(Context ctx, rpc::Peer, rpc::Method, std::string header, Bytes) {
   JoinRequest request;
   if (!request.ParseFromString(header)) co_return Error(Errc::invalid, "a request to join cannot be decoded");
-  CO_TRY(const JoinReply reply, co_await admit(ctx, std::move(request)));
+  // Anyone can ask, for as long as they like: what that costs is bounded.
+  if (under_way_.fetch_add(1) >= kJoinsAtOnce) {
+    under_way_.fetch_sub(1);
+    co_return Error(Errc::exhausted, "too many nodes are joining at once; try again in a moment");
+  }
+  ctx.deadline = std::min(ctx.deadline, clock_.now() + kJoinTime);
+  const Result<JoinReply> admitted = co_await admit(ctx, std::move(request));
+  under_way_.fetch_sub(1);
+  CO_TRY(const JoinReply reply, admitted);
   co_return rpc::Reply{reply.SerializeAsString(), Bytes()};
 }
 

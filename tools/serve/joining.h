@@ -3,6 +3,7 @@
 // credentials, the master key and the cluster's state. Its drives are made known later, when they are formatted.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "common/aead.h"
@@ -31,7 +32,7 @@ struct Joined {
 // Asks the nodes of cluster.join one after the other. Errors say what an operator can do.
 task<Result<Joined>> join_cluster(const Config& config, Clock& clock);
 
-// Answers those who want to join. Thread-safe. Everything outlives it.
+// Answers those who want to join, a few at a time, since each makes the cluster look up its state. Thread-safe. Everything outlives it.
 class JoinService final : public rpc::Handler {
  public:
   JoinService(metadata::Metadata& metadata, const Secrets& secrets, Clock& clock, Rng& rng)
@@ -46,6 +47,7 @@ class JoinService final : public rpc::Handler {
   const Secrets& secrets_;
   Clock& clock_;
   Rng& rng_;
+  std::atomic<int> under_way_{0};
 };
 
 }  // namespace gabion::serve

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <future>
+#include <utility>
 
 #include "common/async.h"
 #include "common/log.h"
@@ -43,7 +44,8 @@ void LocalDrives::drop(const std::function<bool(const DriveId&)>& unwanted) {
       continue;
     }
     LOG(error, "serve", "drive was replaced or removed; wipe it to use it again", field("drive", (*it)->open.path));
-    dropped_.push_back(std::move(*it));
+    // Others are let go, so that they can be used again once they were wiped.
+    if ((*it)->open.identity.metadata) dropped_.push_back(std::move(*it));
     it = drives_.erase(it);
   }
 }
@@ -66,7 +68,7 @@ void LocalDrives::open_engines() {
   std::vector<Opening> openings;
   for (const auto& pointer : drives_) {
     LocalDrive& drive = *pointer;
-    if (drive.store) continue;
+    if (std::exchange(drive.tried, true)) continue;
     std::promise<Result<void>> promise;
     openings.push_back({&drive, promise.get_future()});
     asio::post(drive.writer->context(), [this, &drive, promise = std::move(promise)]() mutable {

@@ -29,6 +29,7 @@ struct LocalDrive {
   std::unique_ptr<chunkserver::DriveStore> store;  // null when it could not be opened
   std::unique_ptr<IoThread> writer;
   std::unique_ptr<IoThread> log;  // of the metadata's log; metadata drives only
+  bool tried = false;              // to be opened: once, until the node restarts
   std::atomic<bool> up{false};
   std::atomic<std::uint64_t> total_bytes{0}, available_bytes{0}, shard_bytes{0}, shards{0};
 };
@@ -41,7 +42,7 @@ class LocalDrives {
   void adopt(std::vector<OpenDrive> drives);
   // Those that the cluster does not count any more: they are not opened.
   void drop(const std::function<bool(const DriveId&)>& unwanted);
-  // Each drive that was not opened yet scans its newest segment on its own thread. A drive that cannot be opened is logged and
+  // Each drive that was not tried yet scans its newest segment on its own thread. A drive that cannot be opened is logged and
   // is not up.
   void open_engines();
   void start();         // compaction

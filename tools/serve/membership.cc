@@ -1,5 +1,7 @@
 #include "tools/serve/membership.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "common/crc.h"
@@ -34,13 +36,17 @@ std::optional<Membership> decode(std::string_view content) {
 
 }  // namespace
 
-std::optional<Membership> read_membership(const std::vector<Disk*>& drives) {
+Result<std::optional<Membership>> read_membership(const std::vector<Disk*>& drives) {
   std::optional<Membership> newest;
   for (Disk* drive : drives) {
     const auto content = read_file(*drive, kMembershipFile, kMembershipMax);
     if (!content) continue;
     auto membership = decode(*content);
     if (!membership) continue;
+    if (newest && (membership->node() != newest->node() || membership->cluster() != newest->cluster())) {
+      return Error(Errc::invalid, fmt::format("the drives given belong to two nodes, {} and {}: give each node its own",
+                                              to_string(node_of(*newest)), to_string(node_of(*membership))));
+    }
     if (!newest || membership->version() > newest->version()) newest = std::move(membership);
   }
   return newest;

@@ -46,7 +46,10 @@ MemberStep next_member_step(NodeId self, const std::vector<Member>& members, con
   for (const Member& member : members) staying += member.role == MemberRole::voter && !leaving(candidates, member.node);
   // Two voters are worse than one: either alone stops them. So there are three as soon as there can be, and until then one.
   std::size_t possible = 0;
-  for (const MemberCandidate& candidate : candidates) possible += !candidate.leaving;
+  for (const MemberCandidate& candidate : candidates) {
+    const bool member = std::any_of(members.begin(), members.end(), [&](const Member& m) { return m.node == candidate.node; });
+    possible += !candidate.leaving && (candidate.up || member);
+  }
   const std::size_t wanted = possible >= kVotersWanted ? kVotersWanted : 1;
   for (const Member& member : members) {
     if (member.role == MemberRole::voter || leaving(candidates, member.node)) continue;

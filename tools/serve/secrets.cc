@@ -133,9 +133,12 @@ Result<Secrets> load_secrets(const std::vector<Disk*>& drives, bool create, Rng&
 }
 
 Result<void> store_secrets(const std::vector<Disk*>& drives, const std::string& access_key, const std::string& secret_key,
-                           const SecretKey& master_key) {
-  TRY_OK(to_drives(drives, kCredentialsFile, access_key + ":" + secret_key));
-  return to_drives(drives, kMasterKeyFile, hex_encode(master_key.view()));
+                           const SecretKey& master_key, const std::function<const char*(const char*)>& getenv) {
+  TRY(const auto access, from_environment("GABION_ROOT_ACCESS_KEY", getenv));
+  if (!access) TRY_OK(to_drives(drives, kCredentialsFile, access_key + ":" + secret_key));
+  TRY(const auto master, from_environment("GABION_MASTER_KEY", getenv));
+  if (!master) TRY_OK(to_drives(drives, kMasterKeyFile, hex_encode(master_key.view())));
+  return {};
 }
 
 }  // namespace gabion::serve

@@ -30,8 +30,8 @@ inline constexpr const char* kMasterKeyFile = "master.key";
 Result<Secrets> load_secrets(const std::vector<Disk*>& drives, bool create, Rng& rng,
                              const std::function<const char*(const char*)>& getenv);
 
-// Keeps on the drives what another node of the cluster gave, where load_secrets() will find it.
+// Keeps on the drives what another node of the cluster gave and the environment does not, where load_secrets() will find it.
 Result<void> store_secrets(const std::vector<Disk*>& drives, const std::string& access_key, const std::string& secret_key,
-                           const SecretKey& master_key);
+                           const SecretKey& master_key, const std::function<const char*(const char*)>& getenv);
 
 }  // namespace gabion::serve

@@ -28,10 +28,6 @@ std::size_t memory_budget(const Config& config) {
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / kMemoryShare;
 }
 
-net::NodeCredentials credentials_of(const Membership& membership) {
-  return {.authority = membership.authority(), .certificate = membership.certificate(), .key = membership.key()};
-}
-
 bool is_chunkserver(const Config& config) { return describe_node(config).chunkserver(); }
 
 }  // namespace
@@ -78,6 +74,7 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
   TRY_OK(place_replacements());
   TRY(auto current, wait_for_cluster());
   TRY_OK(check_class(current.state));
+  TRY_OK(tell_address(current.state));
   TRY_OK(open_drives(current.state, fresh));
   TRY(current, wait_for_cluster());
   TRY_OK(layout_->apply(current.state));
@@ -86,7 +83,7 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
   auto key = block_on(background_.executor(), keys_->tenant_key(Context{}, kTenant));
   if (!key) return Error(Errc::invalid, "the master key is not the one this cluster was made with: " + key.error().message);
   if (founding && !config_.cluster_listen.empty()) {
-    TRY_OK(block_on(background_.executor(), open_to_others(Context{}, config_.cluster_listen)));
+    TRY_OK(block_on(background_.executor(), open_to_others(config_.cluster_listen)));
   }
   mark_cluster_complete();
   register_metrics();
@@ -95,12 +92,7 @@ Result<void> Storage::open_all(const GetEnv& getenv) {
 
 Result<erasure::Profile> Storage::wanted_profile() const {
   if (config_.standard_class.empty()) return erasure::default_profile(config_.drives.size());
-  TRY(const erasure::Profile profile, erasure::parse_profile(config_.standard_class));
-  if (profile.total() > config_.drives.size() && config_.cluster_join.empty()) {
-    return Error(Errc::invalid, fmt::format("storage class {} needs {} drives, {} are given", config_.standard_class,
-                                            profile.total(), config_.drives.size()));
-  }
-  return profile;
+  return erasure::parse_profile(config_.standard_class);
 }
 
 // Who this node is; it connects to the others, if there are any.
@@ -108,9 +100,11 @@ Result<void> Storage::enter(Enrolled enrolled, const GetEnv& getenv) {
   cluster_ = enrolled.cluster;
   secrets_ = std::move(enrolled.secrets);
   membership_ = std::move(enrolled.membership);
+  self_ = node_of(membership_);
   drives_.adopt(std::move(enrolled.drives));
   TRY_OK(format_replacements(std::move(enrolled.replacements), getenv));
   if (membership_.certificate().empty()) return {};
+  renew();
   TRY_OK(port_->connect({cluster_, self()}, credentials_of(membership_)));
   port_->set_peers(membership_.state());
   return {};
@@ -182,14 +176,11 @@ void Storage::mark_cluster_complete() {
 // Before the metadata is opened, so that a new drive that is to hold a part of it is brought up to date with the others.
 Result<void> Storage::format_replacements(std::vector<OpenDrive> replacements, const GetEnv& getenv) {
   if (replacements.empty()) return {};
-  if (membership_.state().nodes_size() != 0 && lost_drives(membership_.state()).size() < replacements.size()) {
-    return Error(Errc::invalid, replacements.back().path + ": no drive is lost that it could replace");
-  }
   const erasure::Profile profile = erasure::default_profile(config_.drives.size());
   for (OpenDrive& replacement : replacements) {
+    if (membership_.state().nodes_size() != 0) TRY_OK(choose_lost(membership_.state(), replacement.path));
     const bool metadata = drives_.metadata_disks().size() < profile.parity + 1;
     TRY_OK(format_replacement(replacement, cluster_, metadata, clock_, rng_));
-    replacing_.push_back(replacement.identity.drive);
     std::vector<OpenDrive> one;
     one.push_back(std::move(replacement));
     drives_.adopt(std::move(one));
@@ -201,32 +192,51 @@ Result<void> Storage::format_replacements(std::vector<OpenDrive> replacements, c
   return {};
 }
 
-// Those of this node that the cluster counts and that are not here.
-std::vector<metadata::DriveInfo> Storage::lost_drives(const metadata::ClusterState& state) const {
-  std::vector<metadata::DriveInfo> lost;
+// The one that was at the same path, else the only one that is lost.
+Result<metadata::DriveInfo> Storage::choose_lost(const metadata::ClusterState& state, const std::string& path) const {
+  std::vector<metadata::DriveInfo> lost, given_up;
   for (const metadata::DriveInfo& drive : state.drives()) {
     const bool here = std::any_of(drives_.all().begin(), drives_.all().end(),
                                   [&](const auto& known) { return known->id().raw() == drive.id(); });
-    if (NodeId{drive.node()} == self() && !here) lost.push_back(drive);
+    if (NodeId{drive.node()} != self() || here) continue;
+    if (drive.path() == path) return drive;
+    (drive.out() ? given_up : lost).push_back(drive);
   }
-  return lost;
+  if (lost.empty()) lost = std::move(given_up);
+  if (lost.empty()) return Error(Errc::invalid, path + ": no drive is lost that it could replace");
+  if (lost.size() == 1) return lost.front();
+  return Error(Errc::invalid, fmt::format("{}: {} drives are missing, among them {}; mount the new disk where the lost one was",
+                                          path, lost.size(), lost.front().path()));
 }
 
+// The new drives that are named as replacements and that the cluster does not know: those that were formatted just now, and
+// those of an attempt that was interrupted.
 Result<void> Storage::place_replacements() {
-  for (const DriveId& id : replacing_) {
+  for (const auto& drive : drives_.all()) {
+    const std::string& path = drive->open.path;
+    if (std::find(config_.replace.begin(), config_.replace.end(), path) == config_.replace.end()) continue;
     TRY(const auto current, wait_for_cluster());
-    const auto lost = lost_drives(current.state);
-    const auto fresh = std::find_if(drives_.all().begin(), drives_.all().end(), [&](const auto& drive) { return drive->id() == id; });
-    GABION_CHECK(fresh != drives_.all().end(), "a drive that was formatted is here");
-    const std::string& path = (*fresh)->open.path;
-    if (lost.empty()) return Error(Errc::invalid, path + ": no drive is lost that it could replace");
-    const auto lost_id = DriveId::from_raw(lost.front().id());
+    if (metadata::cluster::find_drive(current.state, drive->id()) != nullptr) continue;
+    TRY(const metadata::DriveInfo lost, choose_lost(current.state, path));
+    const auto lost_id = DriveId::from_raw(lost.id());
     if (!lost_id) return Error(Errc::corrupt, "the cluster's state has a drive without an id");
     LOG(info, "serve", "a new drive takes the place of a lost one", field("drive", path),
-        field("lost", metadata::cluster::drive_name(lost.front())), field("new", id.to_hex()));
-    TRY_OK(block_on(background_.executor(), replace_drive(metadata(), *lost_id, describe_drive((*fresh)->open, self()), clock_)));
+        field("lost", metadata::cluster::drive_name(lost)), field("new", drive->id().to_hex()));
+    TRY_OK(block_on(background_.executor(), replace_drive(metadata(), *lost_id, describe_drive(drive->open, self()), clock_)));
   }
   return {};
+}
+
+Result<void> Storage::tell_address(const metadata::ClusterState& state) {
+  const auto* const known = metadata::cluster::find_node(state, self());
+  metadata::NodeInfo now = describe_node(config_);
+  if (known == nullptr) return Error(Errc::denied, "this node was removed from its cluster; empty its drives to use them again");
+  if (config_.cluster_listen.empty()) now.set_address(known->address());  // as `gabion admin cluster init` said
+  if (now.address() == known->address() && now.s3_endpoint() == known->s3_endpoint() &&
+      now.admin_endpoint() == known->admin_endpoint()) {
+    return {};
+  }
+  return block_on(background_.executor(), move_node(metadata(), self(), std::move(now)));
 }
 
 void Storage::open_data_path() {
@@ -257,13 +267,16 @@ void Storage::start() {
   scrubber_->start(background_.executor());
   collector_->start(background_.executor());
   spawn(background_.executor(), gate_, "watch", watch());
+  spawn(background_.executor(), gate_, "keep the membership", keep_membership());
   spawn(background_.executor(), gate_, "ask failed drives", ask_failed_drives());
   duties_->start(background_.executor(), {blocks_->core(), *repairer_, *rebalancer_, *scrubber_},
                  [this](const metadata::Metadata::VersionedClusterState& current) { return keep_state(current); });
+  started_ = true;
 }
 
 void Storage::stop() {
   stopping_ = true;
+  membership_changed_.set();
   const Executor executor = background_.executor();
   block_on(executor, duties_->stop());
   block_on(executor, collector_->stop());
@@ -282,6 +295,7 @@ task<void> Storage::watch() {
   while (!stopping_) {
     co_await drives_.watch([this](const DriveId& id) { return metadata_problem(id); },
                            [this](LocalDrive& drive, std::string why) { return lose_drive(drive, std::move(why)); });
+    renew();
     for (Duration slept{}; slept < kWatchInterval && !stopping_; slept += std::chrono::milliseconds(100)) {
       co_await clock_.sleep(std::chrono::milliseconds(100));
     }

@@ -47,7 +47,7 @@ class Storage {
   metadata::Metadata& metadata() { return metadata_->metadata(); }
   gateway::data::DataStore& data() { return *blocks_; }
   const Secrets& secrets() const { return secrets_; }
-  NodeId self() const { return node_of(membership_); }
+  NodeId self() const { return self_; }
   std::uint16_t cluster_port() const { return port_->port(); }
   const RootCredentials& credentials() const { return *credentials_; }
   gateway::http::Handler& administration() { return administration_->http(); }
@@ -69,19 +69,26 @@ class Storage {
   Result<void> open_drives(const metadata::ClusterState& state, bool fresh);
   Result<void> format_replacements(std::vector<OpenDrive> replacements, const GetEnv& getenv);
   Result<void> place_replacements();
-  std::vector<metadata::DriveInfo> lost_drives(const metadata::ClusterState& state) const;
+  // Which lost drive a new one at this path takes the place of.
+  Result<metadata::DriveInfo> choose_lost(const metadata::ClusterState& state, const std::string& path) const;
+  void renew();
+  // Where this node is, when the cluster knows something else.
+  Result<void> tell_address(const metadata::ClusterState& state);
   void mark_cluster_complete();
   void open_data_path();
   void register_metrics();
 
   void open_administration();
-  // Lets others join this node, which is alone; on the background executor, as the next.
-  task<Result<void>> open_to_others(Context ctx, std::string listen);
+  // Lets others join this node. already_exists: they may. On the background executor, as the next.
+  task<Result<void>> init(std::string listen);
+  task<Result<void>> open_to_others(std::string listen);
   task<Result<LocalDriveView>> local_drive(std::string path, ClusterControl::Drive what);
-
-  // The newest state of the cluster, with which this node finds the others when it starts.
+  Result<void> open_new_drive(OpenDrive drive);
+  // The newest state of the cluster, with which this node finds the others when it starts. A drive that hangs must not hold up
+  // more than the task that writes it.
   task<void> keep_state(metadata::Metadata::VersionedClusterState current);
 
+  task<void> keep_membership();
   task<void> watch();
   task<void> ask_failed_drives();
   std::string metadata_problem(const DriveId& drive) const;
@@ -93,8 +100,11 @@ class Storage {
   MetricsRegistry& registry_;
   ClusterId cluster_;
   Secrets secrets_;
-  Membership membership_;  // used on the background executor once that runs
-  std::vector<DriveId> replacing_;  // new drives that are to take the places of lost ones
+  NodeId self_{};
+  Membership membership_;  // used on the background executor once start() was called, before by the thread that opens
+  Event membership_changed_;
+  bool opening_to_others_ = false;
+  std::atomic<bool> started_{false};
 
   Gate gate_;
   std::atomic<bool> stopping_{false};
