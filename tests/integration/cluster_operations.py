@@ -32,6 +32,10 @@ def drives(cluster, ledger):
     wait_until(lambda: drive(cluster, "n4/extra")["shards"] > 0, 20, "the new drive holds shards", step=0.3)
     cluster.wait_repaired()
     check_cluster(cluster, ledger, "with a drive added")
+    cluster.kill("n4", signal="TERM")
+    cluster.start("n4")
+    cluster.wait_up()
+    wait_until(lambda: drive(cluster, "n4/extra")["state"] == "up", 20, "the node knows the new drive after a restart", step=0.3)
     cluster.admin("drive", "remove", "n4/extra", "--yes", code=5)
     cluster.admin("drive", "drain", "n4/extra", "--yes", "--wait=120", timeout=180)
     cluster.admin("drive", "drain", "n4/extra", "--yes", code=1)  # it is so already
