@@ -82,6 +82,8 @@ class Placement {
   std::shared_ptr<const View> view() const;
   // Another node acts by a newer ring.
   bool behind() const { return epochs_ != nullptr && epochs_->newest() > view()->epoch(); }
+  // No newer ring than the view's is known here: what was decided by it may be done.
+  bool current(const View& decided_by) const { return view()->epoch() == decided_by.epoch() && !behind(); }
   // The drive is here and works.
   void attach(const DriveId& id, chunkserver::ShardStore& store);
   // The drive is gone: no new call goes to its store.

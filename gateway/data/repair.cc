@@ -42,6 +42,8 @@ void encode(Core& core, const BlockRef& block, const Buffer& sealed) {
   if (!parity.empty()) core.codec(block.profile).encode(data, parity);
 }
 
+Error ring_changed() { return {Errc::conflict, "the ring changed while a block was repaired"}; }
+
 }  // namespace
 
 Repairer::Repairer(BlockStore& store, RepairOptions options)
@@ -254,8 +256,8 @@ task<Result<bool>> Repairer::all_safe_away_from_dead_homes(Context ctx, BlockRef
   co_return true;
 }
 
-task<Result<bool>> Repairer::holds(Context ctx, std::size_t drive, chunkserver::ShardKey key, Bytes bytes) {
-  const auto view = core_.deps.placement.view();
+task<Result<bool>> Repairer::holds(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
+                                        chunkserver::ShardKey key, Bytes bytes) {
   const auto stored = co_await view->drives[drive].store->read(ctx, key, 0, 0);
   if (stored) co_return *stored == bytes;
   const Errc code = stored.error().code;
@@ -269,8 +271,9 @@ task<Result<Repairer::Outcome>> Repairer::place(Context ctx, BlockRef block, uns
   const auto home = view->home(block.id, shard);
   if (!home || !view->up(*home)) co_return co_await keep_away_from_home(ctx, block, shard, std::move(bytes));
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
-  CO_TRY(bool good, co_await holds(ctx, *home, key, bytes));
+  CO_TRY(bool good, co_await holds(ctx, view, *home, key, bytes));
   if (!good) {
+    if (!core_.deps.placement.current(*view)) co_return ring_changed();
     const auto put = co_await view->drives[*home].store->put(ctx, key, std::vector<Bytes>(1, bytes));
     if (!put) {
       if (put.error().code == Errc::conflict) co_return put.error();  // by a ring that is not current: later
@@ -279,12 +282,13 @@ task<Result<Repairer::Outcome>> Repairer::place(Context ctx, BlockRef block, uns
       }
       co_return co_await keep_away_from_home(ctx, block, shard, std::move(bytes));
     }
-    CO_TRY(good, co_await holds(ctx, *home, key, bytes));
-    if (!good) co_return Error(Errc::corrupt, "a shard reads back differently from what was repaired");
+    CO_TRY(good, co_await holds(ctx, view, *home, key, bytes));
+    if (!good) co_return Error(Errc::unavailable, "a shard reads back differently from what was repaired");
     shards_.add();
     bytes_.add(block.length);
   }
-  co_await remove_strays(ctx, block, shard, view->drives[*home].id);
+  if (!core_.deps.placement.current(*view)) co_return ring_changed();
+  co_await remove_strays(ctx, view, block, shard);
   co_return Outcome::done;
 }
 
@@ -306,26 +310,29 @@ task<Result<Repairer::Outcome>> Repairer::keep_away_from_home(Context ctx, Block
     fewest = here;
   }
   if (!best) co_return Error(Errc::unavailable, "no drive is up to take a shard whose home drive is not");
+  if (!core_.deps.placement.current(*view)) co_return ring_changed();
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
   CO_CHECK(co_await view->drives[*best].store->put(ctx, key, std::vector<Bytes>(1, bytes)));
   co_return Outcome::kept;
 }
 
-task<void> Repairer::remove_strays(Context ctx, BlockRef block, unsigned shard, DriveId home) {
-  const auto view = core_.deps.placement.view();
-  const auto now = view->home(block.id, shard);
-  if (!now || view->drives[*now].id != home) co_return;  // the ring has changed: whoever works by it decides
+task<void> Repairer::remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
+                                   unsigned shard) {
+  const std::size_t home = *view->home(block.id, shard);
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
   for (std::size_t drive = 0; drive < view->drives.size(); ++drive) {
-    if (drive != *now && view->up(drive)) co_await remove_stray(ctx, view, drive, key);
+    if (drive != home && view->up(drive)) co_await remove_stray(ctx, view, drive, home, key);
   }
 }
 
 task<void> Repairer::remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
-                                  chunkserver::ShardKey key) {
+                                  std::size_t home, chunkserver::ShardKey key) {
   chunkserver::ShardStore* const store = view->drives[drive].store;
   const auto info = co_await store->stat(ctx, key);
-  if (!info || core_.deps.placement.view()->epoch() != view->epoch()) co_return;
+  if (!info) co_return;
+  // Whoever works by a newer ring may have taken the shard from home since it was read: its node would say so now.
+  const auto still = co_await view->drives[home].store->stat(ctx, key);
+  if (!still || !core_.deps.placement.current(*view)) co_return;
   // Should this fail, the spare copy does no harm: it goes with the block.
   (void)co_await store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
 }

@@ -75,11 +75,13 @@ class Repairer {
   task<Result<bool>> is_away(Context ctx, BlockRef block, unsigned shard);
   // All homes are dead and other drives have the shards: nothing can be done now.
   task<Result<bool>> all_safe_away_from_dead_homes(Context ctx, BlockRef block, std::vector<unsigned> shards);
-  task<Result<bool>> holds(Context ctx, std::size_t drive, chunkserver::ShardKey key, Bytes bytes);
+  task<Result<bool>> holds(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
+                           chunkserver::ShardKey key, Bytes bytes);
   task<Result<Outcome>> keep_away_from_home(Context ctx, BlockRef block, unsigned shard, Bytes bytes);
-  task<void> remove_strays(Context ctx, BlockRef block, unsigned shard, DriveId home);
+  // Home was found good by this view.
+  task<void> remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);
   task<void> remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
-                          chunkserver::ShardKey key);
+                          std::size_t home, chunkserver::ShardKey key);
   // Gives the number of blocks that failed.
   task<std::uint64_t> rebuild_manifest(Context ctx, metadata::ManifestId id, metadata::Manifest manifest, DriveId drive);
   task<std::optional<unsigned>> missing_shard(Context ctx, BlockRef block, DriveId drive);
