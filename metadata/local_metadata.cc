@@ -143,6 +143,13 @@ task<void> LocalMetadata::move_away(std::shared_ptr<KvStore> seen, std::string w
   gate_.leave();
 }
 
+task<std::shared_ptr<KvStore>> LocalMetadata::settled() {
+  if (!gate_.enter()) co_return nullptr;
+  auto store = co_await host_->settled();
+  gate_.leave();
+  co_return store;
+}
+
 task<Result<PinnedState>> LocalMetadata::pin() { return run_on(options_.commit, host_->pin()); }
 
 MetadataStatus LocalMetadata::status() const {
@@ -169,6 +176,7 @@ task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
   CO_CHECK(co_await group_->read_barrier(ctx));
   for (int attempt = 0;; ++attempt) {
     auto store = host_->current();
+    if (store == nullptr) store = co_await run_on(options_.commit, settled());
     if (store == nullptr) co_return Error(Errc::unavailable, "the metadata state of this node is being replaced");
     Result<Value> result = Error(Errc::would_block, "");
     if (where == Where::cached_first) result = read(*store, ReadMode::cached_only);

@@ -108,6 +108,7 @@ class LocalMetadata final : public Metadata {
   task<void> stop_now();
   task<Result<void>> fail_now(std::size_t drive, std::string why);
   task<void> move_away(std::shared_ptr<KvStore> seen, std::string why);
+  task<std::shared_ptr<KvStore>> settled();
 
   // Reads from the state: on the calling thread when it is in memory (`cached_first`), else on a reader.
   enum class Where { cached_first, reader };

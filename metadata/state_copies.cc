@@ -33,10 +33,8 @@ task<StateHost::Checkpoint> StateHost::make_checkpoint() {
       if (copies_[i].healthy && i != primary_) checkpoint.drives.push_back(i);
     }
   }
-  if (store == nullptr) {
-    checkpoint.flushed = Error(Errc::unavailable, "the metadata state is being replaced");
-    co_return checkpoint;
-  }
+  if (store == nullptr) co_return checkpoint;  // the state is being replaced
+  checkpoint.begun = true;
   co_await offload(options_.background, [this, &checkpoint, &store] {
     if (storage_.room(checkpoint.primary) == Room::none) {
       checkpoint.flushed = Error(Errc::exhausted, "the drive of the metadata state has no space for a flush");
@@ -53,6 +51,7 @@ task<StateHost::Checkpoint> StateHost::make_checkpoint() {
 }
 
 task<void> StateHost::finish_checkpoint(Checkpoint checkpoint) {
+  if (!checkpoint.begun) co_return;
   for (std::size_t i = 0; i < checkpoint.results.size(); ++i) {
     const Result<void>& result = checkpoint.results[i];
     const std::lock_guard lock(mutex_);
@@ -110,12 +109,7 @@ task<Result<void>> StateHost::install(NodeId from, std::uint64_t index) {
 // With the turn. The store must be closed by all who read from it before it can be replaced.
 task<Result<void>> StateHost::replace(std::size_t drive, StateImport& import, std::uint64_t index) {
   if (drive != primary_ || !copies_[drive].healthy) co_return Error(Errc::unavailable, "the drive failed meanwhile");
-  std::weak_ptr<KvStore> closing;
-  {
-    const std::lock_guard lock(mutex_);
-    machine_.reset();
-    closing = std::exchange(store_, nullptr);
-  }
+  const std::weak_ptr<KvStore> closing = close_state();
   while (!closing.expired()) co_await options_.clock->sleep(kClosePoll);
   auto committed = co_await offload(options_.background, [&import, index] { return import.commit(index); });
   if (committed) {

@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::size_t kReplayBatch = 512;
 
+Result<void> check_begun(const StateMachine& machine, std::uint64_t entry, std::size_t commands) {
+  if (machine.begun() <= commands) return {};
+  return Error(Errc::corrupt, fmt::format("the metadata state has {} commands of entry {}, and the log {}", machine.begun(),
+                                          entry, commands));
+}
+
 }  // namespace
 
 StateHost::StateHost(Options options)
@@ -86,8 +92,8 @@ task<Result<void>> StateHost::open_best() {
       continue;
     }
     machine_ = std::move(opened->machine);
+    opened_ = std::move(opened->store);
     const std::lock_guard lock(mutex_);
-    store_ = std::move(opened->store);
     primary_ = drive;
     applied_ = machine_->entry();
     commands_ = machine_->applied();
@@ -122,11 +128,12 @@ task<Result<void>> StateHost::replay(std::uint64_t last) {
     Result<void> done;
     std::size_t applied = 0;
     for (std::size_t i = 0; done && i < entries.size() && entries[i].index <= last; ++i) {
-      for (std::size_t k = 0; done && k < entries[i].commands.size(); ++k) {
+      done = check_begun(*machine_, entries[i].index, entries[i].commands.size());
+      for (std::size_t k = machine_->begun(); done && k < entries[i].commands.size(); ++k) {
         auto result = machine_->apply(machine_->applied() + 1, entries[i].commands[k]);
         if (!result) done = result.error();
       }
-      machine_->set_entry(entries[i].index);
+      if (done) machine_->set_entry(entries[i].index);
       applied += entries[i].commands.size();
       if (done && applied >= kReplayBatch) {
         done = machine_->commit();
@@ -143,9 +150,10 @@ task<Result<void>> StateHost::replay(std::uint64_t last) {
 
 // Goes to the best state that is left, until one can be brought up to `last`. The one that is open is tried first.
 task<Result<void>> StateHost::move(std::uint64_t last) {
+  reached_ = std::max(reached_, last);
   for (;;) {
     if (machine_ == nullptr || !copies_[primary_].healthy) {
-      machine_.reset();
+      close_state();
       CO_CHECK(co_await open_best());
     }
     if (auto owned = machine_->belong_to(options_.cluster); !owned) {
@@ -158,10 +166,27 @@ task<Result<void>> StateHost::move(std::uint64_t last) {
   }
 }
 
+// Readers get the state that is open as soon as it has all that was ever applied here, and not before.
 void StateHost::set_applied() {
+  reached_ = std::max(reached_, machine_->entry());
   const std::lock_guard lock(mutex_);
   applied_ = machine_->entry();
   commands_ = machine_->applied();
+  if (applied_ == reached_ && copies_[primary_].healthy) store_ = opened_;
+}
+
+std::weak_ptr<KvStore> StateHost::close_state() {
+  std::weak_ptr<KvStore> closing = opened_;
+  const std::lock_guard lock(mutex_);
+  machine_.reset();
+  store_.reset();
+  opened_.reset();
+  return closing;
+}
+
+task<std::shared_ptr<KvStore>> StateHost::settled() {
+  const auto turn = co_await turn_.take();
+  co_return current();
 }
 
 Error StateHost::nothing_left() const {
@@ -175,12 +200,15 @@ Error StateHost::nothing_left() const {
 Result<std::vector<std::string>> StateHost::apply_now(std::uint64_t index, const std::vector<std::string>& commands) {
   std::vector<std::string> results;
   results.reserve(commands.size());
-  for (const std::string& command : commands) {
-    TRY(auto result, machine_->apply(machine_->applied() + 1, command));
+  TRY_OK(check_begun(*machine_, index, commands.size()));
+  const std::size_t begun = machine_->begun();
+  for (std::size_t i = begun; i < commands.size(); ++i) {
+    TRY(auto result, machine_->apply(machine_->applied() + 1, commands[i]));
     results.push_back(std::move(result));
   }
   machine_->set_entry(index);
   TRY_OK(machine_->commit());
+  if (begun != 0) return Error(Errc::unknown_outcome, "a part of the entry was applied before a failure");
   return results;
 }
 
@@ -207,7 +235,7 @@ task<Result<std::vector<std::string>>> StateHost::apply(std::uint64_t index, std
       co_return Error(Errc::unknown_outcome, "the drive of the metadata state failed");
     }
     auto results = apply_now(index, commands);
-    if (results) {
+    if (results || results.error().code == Errc::unknown_outcome) {
       set_applied();
       co_return results;
     }

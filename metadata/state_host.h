@@ -46,8 +46,11 @@ class StateHost final : public raft::ReplicatedState {
   task<Result<void>> install(NodeId from, std::uint64_t index) override;
   Room room() override;
 
-  // The store to read from, or nullptr. It stays readable while the pointer is held, as far as its drive works.
+  // The store to read from, which has all that was ever applied here, or nullptr while there is none. It stays readable while
+  // the pointer is held, as far as its drive works.
   std::shared_ptr<KvStore> current() const;
+  // The same, when the move to another drive that is under way is over.
+  task<std::shared_ptr<KvStore>> settled();
   task<Result<PinnedState>> pin();
   // The drive is gone. Moves to another one when the state was there.
   task<Result<void>> fail_drive(std::size_t drive, std::string why);
@@ -63,6 +66,7 @@ class StateHost final : public raft::ReplicatedState {
   };
   struct Checkpoint {
     Checkpoint() = default;
+    bool begun = false;
     std::size_t primary = 0;
     std::uint64_t index = 0;
     std::vector<std::size_t> drives;
@@ -84,6 +88,8 @@ class StateHost final : public raft::ReplicatedState {
   task<Result<void>> replace(std::size_t drive, StateImport& import, std::uint64_t index);
   void set_failed(std::size_t drive, std::string why);
   void set_applied();
+  // Also for those who read from it; tells when the last of them is done.
+  std::weak_ptr<KvStore> close_state();
   Error nothing_left() const;
   std::uint64_t covered_by_all() const;
 
@@ -92,10 +98,12 @@ class StateHost final : public raft::ReplicatedState {
   Turn turn_;  // of the state machine
   MirroredLog* log_ = nullptr;
   raft::EntryReader* entries_ = nullptr;
+  std::shared_ptr<KvStore> opened_;  // what the machine works on
   std::unique_ptr<StateMachine> machine_;
+  std::uint64_t reached_ = 0;  // the highest entry that was ever applied or must be
 
   mutable std::mutex mutex_;
-  std::shared_ptr<KvStore> store_;
+  std::shared_ptr<KvStore> store_;  // as opened_, once it is up to date
   std::size_t primary_ = 0;
   std::uint64_t applied_ = 0;
   std::uint64_t commands_ = 0;

@@ -18,7 +18,13 @@ class StateMachine {
   std::uint64_t applied() const { return tx_.totals().index; }
   // The log entry up to which everything is applied; it travels with the next commit().
   std::uint64_t entry() const { return tx_.totals().entry; }
-  void set_entry(std::uint64_t entry) { tx_.totals().entry = entry; }
+  void set_entry(std::uint64_t entry) {
+    tx_.totals().entry = entry;
+    tx_.totals().entry_end = tx_.totals().index;
+  }
+  // How many commands of the next entry are applied already. A command that scans has the store write those before it, and
+  // what is written may become durable before the entry is whole.
+  std::size_t begun() const { return tx_.totals().index - tx_.totals().entry_end; }
   const Totals& totals() const { return tx_.totals(); }
 
   // Applies the command of the next index and gives the encoded CommandResult. commit() writes what was applied since the
