@@ -37,7 +37,8 @@ def body(directory):
     def repaired():
         metrics = server.metrics()
         shards = [v for k, v in metrics.items() if k.startswith("gabion_drive_shards{") and any(str(d) in k for d in wiped)]
-        return len(shards) == 2 and min(shards) > 0 and metrics["gabion_repair_waiting_blocks"] == 0
+        return (len(shards) == 2 and min(shards) > 0 and metrics["gabion_repair_waiting_blocks"] == 0
+                and not server.open_jobs())
     wait_until(repaired, 60, "the replaced drives are rebuilt", step=0.2)
     say("the replaced drives are rebuilt")
     server.stop()

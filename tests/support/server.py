@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from outcome import Failed, at_end, check, skip, wait_until
-from s3 import S3, Credentials
+from s3 import S3, Credentials, unverified_tls
 
 ROOT = Credentials("GABIONTESTROOT", "test-secret-0123456789abcdefghijkl")
 START_SECONDS = 30
@@ -95,10 +95,18 @@ class Server:
 
     def ready(self):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/health/ready", timeout=5) as answer:
+            with self.open_admin("/health/ready", 5) as answer:
                 return answer.status == 200
         except OSError:
             return False
+
+    @property
+    def admin_endpoint(self):
+        scheme = "https" if "--tls-certificate" in self.arguments else "http"
+        return f"{scheme}://127.0.0.1:{self.admin_port}"
+
+    def open_admin(self, path, timeout):
+        return urllib.request.urlopen(self.admin_endpoint + path, timeout=timeout, context=unverified_tls())
 
     def admin_answers(self):
         return port_answers(self.admin_port)
@@ -185,10 +193,18 @@ class Server:
     def admin(self, path):
         """Status, headers and body from the admin port."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=10) as answer:
+            with self.open_admin(path, 10) as answer:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
+
+    def open_jobs(self):
+        """The cluster's jobs that are not over, as `gabion admin` tells them."""
+        done = subprocess.run([binary(), "admin", "--endpoint", self.admin_endpoint, "--json", "job", "ls"], check=False,
+                              capture_output=True, text=True, timeout=30,
+                              env={**os.environ, "GABION_ROOT_ACCESS_KEY": ROOT.access_key, "GABION_ROOT_SECRET_KEY": ROOT.secret_key})
+        check(done.returncode == 0, f"gabion admin job ls ended with {done.returncode}: {done.stderr}")
+        return [job for job in json.loads(done.stdout)["items"] if job["state"] not in ("done", "cancelled")]
 
     def metrics(self):
         """Samples by name and labels as they stand in the text: {'gabion_x{a="b"}': 3.0}."""
