@@ -166,6 +166,8 @@ Result<void> Connection::accept_question(Frame frame) {
   TRY(auto question, read_question(std::move(frame), host_.clock.now()));
   const auto refused = may_be_served(question);
   if (!refused) {
+    // Refusals take memory too, when nobody reads them.
+    if (is_stranger() && writer_.queued_bytes() > host_.limits.bytes) return refused;
     if (head.kind == FrameKind::call) writer_.push(make_answer(head, refused.error()));
     if (refused.error().code == Errc::denied) drain();
     return {};
@@ -178,7 +180,7 @@ Result<void> Connection::accept_question(Frame frame) {
 }
 
 Result<void> Connection::may_be_served(const Question& question) const {
-  if (peer_.node == NodeId{} && question.method != Method::join) {
+  if (is_stranger() && question.method != Method::join) {
     return Error(Errc::denied, "a node without a certificate may only join");
   }
   if (draining_) return Error(Errc::unavailable, "the node is stopping");

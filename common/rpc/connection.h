@@ -84,6 +84,7 @@ class Connection final : private net::DeadlineTarget {
  private:
   struct PendingCall;
 
+  bool is_stranger() const { return peer_.node == NodeId{}; }
   task<void> read_loop();
   task<void> write_loop();
   Result<void> accept(Frame frame);

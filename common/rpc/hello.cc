@@ -99,9 +99,10 @@ task<Result<void>> greet(net::ByteStream& stream, Identity self, NodeId wanted) 
   co_return check_answerer(theirs, self, wanted);
 }
 
-task<Result<Peer>> receive_greeting(net::ByteStream& stream, Identity self, Identity certified) {
+task<Result<Peer>> receive_greeting(net::ByteStream& stream, Identity self, Identity certified, Result<void> admitted) {
   CO_TRY(const Hello theirs, co_await receive(stream));
-  const Result<Peer> peer = check_caller(theirs, self, certified);
+  Result<Peer> peer = check_caller(theirs, self, certified);
+  if (peer && !admitted) peer = admitted.error();
   if (!peer) {
     // Whether the refusal arrives is the peer's concern; why it was refused is what counts here.
     (void)co_await send(stream, FrameKind::refusal, encode_error(peer.error()));

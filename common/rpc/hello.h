@@ -39,7 +39,8 @@ Result<Hello> decode_hello(std::string_view meta);
 // it is another cluster or node, or refuses us.
 task<Result<void>> greet(net::ByteStream& stream, Identity self, NodeId wanted);
 
-// The side that was connected to, by a peer whose certificate says `certified` (a stranger without one).
-task<Result<Peer>> receive_greeting(net::ByteStream& stream, Identity self, Identity certified);
+// The side that was connected to, by a peer whose certificate says `certified` (a stranger without one). A peer that would be
+// welcome is told the error of `admitted` where that is one.
+task<Result<Peer>> receive_greeting(net::ByteStream& stream, Identity self, Identity certified, Result<void> admitted = {});
 
 }  // namespace gabion::rpc

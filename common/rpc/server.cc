@@ -1,6 +1,8 @@
 #include "common/rpc/server.h"
 
 #include <algorithm>
+#include <list>
+#include <optional>
 #include <unordered_set>
 
 #include "common/check.h"
@@ -13,19 +15,76 @@ namespace {
 
 constexpr Duration kDrainPoll = std::chrono::milliseconds(20);
 
+ConnectionLimits stranger_limits(ConnectionLimits limits) {
+  limits.calls = 1;
+  limits.bytes = 64 * KiB;
+  limits.posts = 64 * KiB;
+  return limits;
+}
+
+std::string_view host_of(std::string_view address) { return address.substr(0, address.rfind(':')); }
+
+// A place among so many, given back when it goes.
+class Place {
+ public:
+  Place(std::atomic<std::size_t>& taken, std::size_t limit) : taken_(taken), is_mine_(taken.fetch_add(1) < limit) {
+    if (!is_mine_) taken_.fetch_sub(1);
+  }
+  ~Place() {
+    if (is_mine_) taken_.fetch_sub(1);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  explicit operator bool() const { return is_mine_; }
+
+ private:
+  std::atomic<std::size_t>& taken_;
+  const bool is_mine_;
+};
+
 }  // namespace
 
 // Used on its own thread only.
 struct RpcServer::Thread {
   Thread(Executor executor, Clock& clock, const ServerOptions& options, RpcMetrics& metrics)
-      : sweeper(clock, options.tick), host{std::move(executor), clock, sweeper, options.limits, metrics}, tls(*options.tls) {}
+      : sweeper(clock, options.tick),
+        host{executor, clock, sweeper, options.limits, metrics},
+        stranger_host{std::move(executor), clock, sweeper, stranger_limits(options.limits), metrics},
+        tls(*options.tls) {}
+
+  struct Greeting {
+    net::ByteStream* stream;
+    std::string from;
+  };
+  void begin_greeting(net::ByteStream& stream, const ServerOptions& options);
+  void end_greeting(const net::ByteStream& stream) {
+    greeting.remove_if([&](const Greeting& one) { return one.stream == &stream; });
+  }
+
   net::DeadlineSweeper sweeper;
-  ConnectionHost host;
+  ConnectionHost host, stranger_host;
   net::ThreadMutualTls tls;
   std::unique_ptr<net::Listener> listener;
-  std::unordered_set<net::ByteStream*> greeting;
+  std::list<Greeting> greeting;  // the oldest first
   std::unordered_set<Connection*> connections;
 };
+
+void RpcServer::Thread::begin_greeting(net::ByteStream& stream, const ServerOptions& options) {
+  const std::string address = stream.peer_address();
+  const std::string_view from = host_of(address);
+  const auto is_from_there = [&](const Greeting& one) { return one.from == from; };
+  auto leaves = greeting.end();
+  if (static_cast<std::size_t>(std::ranges::count_if(greeting, is_from_there)) >= options.max_greeting_of_address) {
+    leaves = std::ranges::find_if(greeting, is_from_there);
+  } else if (greeting.size() >= options.max_greeting) {
+    leaves = greeting.begin();
+  }
+  if (leaves != greeting.end()) {
+    leaves->stream->abort();
+    greeting.erase(leaves);
+  }
+  greeting.push_back({&stream, std::string(from)});
+}
 
 RpcServer::RpcServer(std::vector<Executor> threads, Clock& clock, Handler& handler, ServerOptions options, RpcMetrics& metrics)
     : clock_(clock), handler_(handler), options_(std::move(options)), metrics_(metrics) {
@@ -65,52 +124,52 @@ task<void> RpcServer::accept_loop(Thread& thread) {
 }
 
 task<void> RpcServer::serve(Thread& thread, net::SocketHandle socket) {
-  const std::size_t before = connections_.fetch_add(1);
-  const std::size_t strangers = strangers_.fetch_add(1);  // until it has shown otherwise
-  if (before < options_.max_connections && strangers < options_.max_strangers && !stopping_) {
+  connections_.fetch_add(1);
+  if (!stopping_) {
     auto stream = net::make_mutual_tls_server(thread.host.executor, thread.sweeper, thread.tls, std::move(socket));
     co_await talk(thread, std::move(stream));
-  } else {
-    metrics_.refused.add();
-    strangers_.fetch_sub(1);
   }
   connections_.fetch_sub(1);
 }
 
-// Gives the stranger's place back as soon as the peer is none, or when it has gone.
 task<void> RpcServer::talk(Thread& thread, std::unique_ptr<net::ByteStream> stream) {
-  thread.greeting.insert(stream.get());
-  const auto peer = co_await welcome(thread, *stream);
-  thread.greeting.erase(stream.get());
-  const bool is_stranger = !peer || peer->node == NodeId{};
-  if (!is_stranger) strangers_.fetch_sub(1);
-  if (peer) {
-    stream->set_deadline(is_stranger ? clock_.now() + options_.stranger_time : TimePoint::max());
-    const std::string name = (is_stranger ? "a stranger" : to_string(peer->node)) + " at " + stream->peer_address();
-    Connection connection(thread.host, std::move(stream), *peer, name, &handler_);
-    thread.connections.insert(&connection);
-    if (stopping_) connection.drain();
-    co_await connection.run();
-    thread.connections.erase(&connection);
+  thread.begin_greeting(*stream, options_);
+  stream->set_deadline(clock_.now() + options_.greeting_time);
+  const auto certified = co_await identify(*stream);
+  const bool is_stranger = !certified || certified->is_stranger();
+  std::optional<Place> place;
+  Result<Peer> peer = Peer{};
+  if (certified) {
+    place.emplace(is_stranger ? strangers_ : nodes_, is_stranger ? options_.max_strangers : options_.max_connections);
+    const Result<void> admitted =
+        *place ? Result<void>() : Error(Errc::exhausted, "too many connections to this node; try again in a moment");
+    peer = co_await receive_greeting(*stream, options_.self, *certified, admitted);
   } else {
+    peer = certified.error();
+  }
+  thread.end_greeting(*stream);
+  if (!peer) {
     metrics_.refused.add();
     if (peer.error().code == Errc::denied) {
       LOG(warn, "rpc", "a connection is refused", field("from", stream->peer_address()), field("why", peer.error().message));
     }
-    co_await stream->close();
+    co_return co_await stream->close();
   }
-  if (is_stranger) strangers_.fetch_sub(1);
+  stream->set_deadline(is_stranger ? clock_.now() + options_.stranger_time : TimePoint::max());
+  const std::string name = (is_stranger ? "a stranger" : to_string(peer->node)) + " at " + stream->peer_address();
+  Connection connection(is_stranger ? thread.stranger_host : thread.host, std::move(stream), *peer, name, &handler_);
+  thread.connections.insert(&connection);
+  if (stopping_) connection.drain();
+  co_await connection.run();
+  thread.connections.erase(&connection);
 }
 
-task<Result<Peer>> RpcServer::welcome(Thread& thread, net::ByteStream& stream) {
-  stream.set_deadline(clock_.now() + options_.greeting_time);
+// As its certificate says.
+task<Result<Identity>> RpcServer::identify(net::ByteStream& stream) {
   CO_TRY(const net::PeerName name, co_await stream.identify());
-  Identity certified;
-  if (!name.organization.empty() || !name.common_name.empty()) {
-    CO_TRY(const pki::Subject subject, pki::parse_subject(name.organization, name.common_name));
-    certified = {subject.cluster, subject.node};
-  }
-  co_return co_await receive_greeting(stream, options_.self, certified);
+  if (name.organization.empty() && name.common_name.empty()) co_return Identity();
+  CO_TRY(const pki::Subject subject, pki::parse_subject(name.organization, name.common_name));
+  co_return Identity{subject.cluster, subject.node};
 }
 
 // --- Stopping ---
@@ -118,13 +177,13 @@ task<Result<Peer>> RpcServer::welcome(Thread& thread, net::ByteStream& stream) {
 task<void> RpcServer::drain(Thread& thread) {
   if (thread.listener) thread.listener->close();  // not there when start() has failed
   for (Connection* connection : thread.connections) connection->drain();
-  for (net::ByteStream* stream : thread.greeting) stream->abort();
+  for (const auto& one : thread.greeting) one.stream->abort();
   co_return;
 }
 
 task<void> RpcServer::drop(Thread& thread) {
   for (Connection* connection : thread.connections) connection->abort();
-  for (net::ByteStream* stream : thread.greeting) stream->abort();
+  for (const auto& one : thread.greeting) one.stream->abort();
   co_return;
 }
 

@@ -3,7 +3,8 @@
 // all of these threads.
 //   RpcServer server(executors, clock, handler, options, metrics);
 //   TRY(port, server.start());   ...   co_await server.stop(grace);
-// A peer without a certificate is a stranger, who may call Method::join and nothing else. stop() must have returned before the
+// A peer without a certificate is a stranger, who may call Method::join and nothing else, once at a time. Connections of nodes,
+// of strangers and of those who have not greeted yet are bounded apart, so that none keeps out the nodes. stop() must have returned before the
 // server is destroyed, and the threads run until then.
 #pragma once
 
@@ -24,10 +25,14 @@ struct ServerOptions {
   Identity self;
   std::shared_ptr<net::MutualTls> tls;
   ConnectionLimits limits;
-  std::size_t max_connections = 4096;  // more are closed
-  std::size_t max_strangers = 512;     // those without a certificate, or who have not greeted yet
+  std::size_t max_connections = 4096;  // of nodes; more are refused
+  std::size_t max_strangers = 16;      // of those without a certificate; more are refused
+  // On each thread, of those who have not greeted yet, from anywhere and from one address. When one more comes the oldest
+  // goes, so that those who only connect do not keep out the nodes, which greet at once.
+  std::size_t max_greeting = 256;
+  std::size_t max_greeting_of_address = 32;
   Duration greeting_time = std::chrono::seconds(5);
-  Duration stranger_time = std::chrono::seconds(60);
+  Duration stranger_time = std::chrono::seconds(30);
   Duration tick = std::chrono::milliseconds(20);  // the precision of deadlines
 };
 
@@ -48,7 +53,7 @@ class RpcServer {
   task<void> accept_loop(Thread& thread);
   task<void> serve(Thread& thread, net::SocketHandle socket);
   task<void> talk(Thread& thread, std::unique_ptr<net::ByteStream> stream);
-  task<Result<Peer>> welcome(Thread& thread, net::ByteStream& stream);
+  task<Result<Identity>> identify(net::ByteStream& stream);
   task<void> drain(Thread& thread);
   task<void> drop(Thread& thread);
 
@@ -60,6 +65,7 @@ class RpcServer {
   std::vector<std::unique_ptr<Thread>> threads_;
   // Synchronise themselves.
   std::atomic<std::size_t> connections_{0};
+  std::atomic<std::size_t> nodes_{0};
   std::atomic<std::size_t> strangers_{0};
   std::atomic<bool> stopping_{false};
   Gate sessions_;

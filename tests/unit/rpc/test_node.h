@@ -33,8 +33,9 @@ struct TestCluster {
 
 class TestNode {
  public:
-  TestNode(rpc::Identity self, std::shared_ptr<net::MutualTls> tls, rpc::ConnectionLimits limits = {}) : self_(self) {
-    rpc::ServerOptions server_options;
+  TestNode(rpc::Identity self, std::shared_ptr<net::MutualTls> tls, rpc::ConnectionLimits limits = {},
+           rpc::ServerOptions server_options = {})
+      : self_(self) {
     server_options.address = {"127.0.0.1", 0};
     server_options.self = self;
     server_options.tls = tls;
@@ -51,7 +52,8 @@ class TestNode {
     peers_->start();
     for (auto& io : io_) threads_.emplace_back([&io] { io.run(); });
   }
-  TestNode(TestCluster& cluster, NodeId node) : TestNode({cluster.id, node}, cluster.tls(node)) {}
+  TestNode(TestCluster& cluster, NodeId node, rpc::ServerOptions server_options = {})
+      : TestNode({cluster.id, node}, cluster.tls(node), {}, std::move(server_options)) {}
   ~TestNode() {
     handler.release();
     block_on(executors()[0], peers_->stop());
