@@ -104,26 +104,24 @@ task<Result<void>> Controller::look() {
 Result<bool> Controller::give_up_lost(ClusterState& state) {
   if (options_.out_after == Duration(0)) return false;
   const Facts facts = this->facts();
-  std::optional<Result<Change>> change;
-  std::string what;
+  const auto give_up = [&](const std::string& what, Result<Change> change) {
+    if (!change) {
+      log_once(what + " cannot be given up", change.error());
+      return false;
+    }
+    LOG(warn, "cluster", "given up: what it had is made anew on others", field("what", what), field("job", change->plan.job));
+    state = std::move(change->state);
+    return true;
+  };
   for (const NodeStatus& node : registry_.nodes()) {
-    if (change || node.up || node.down_for < options_.out_after) continue;
-    what = "node " + to_string(node.node);
-    change = mark_node_out(state, node.node, facts);
+    if (node.up || node.down_for < options_.out_after) continue;
+    if (give_up("node " + to_string(node.node), mark_node_out(state, node.node, facts))) return true;
   }
   for (const auto& [drive, failed_for] : registry_.failed_drives()) {
-    if (change || failed_for < options_.out_after) continue;
-    what = "drive " + drive.to_hex();
-    change = mark_drive_out(state, drive, facts);
+    if (failed_for < options_.out_after) continue;
+    if (give_up("drive " + drive.to_hex(), mark_drive_out(state, drive, facts))) return true;
   }
-  if (!change) return false;
-  if (!*change) {
-    log_once(what + " cannot be given up", change->error());
-    return false;
-  }
-  LOG(warn, "cluster", "given up: what it had is made anew on others", field("what", what), field("job", (*change)->plan.job));
-  state = std::move((*change)->state);
-  return true;
+  return false;
 }
 
 bool Controller::care_for_jobs(ClusterState& state) {

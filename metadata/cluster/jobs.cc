@@ -115,7 +115,8 @@ Result<void> finish_job(ClusterState& state, std::uint64_t id, WallMicros now_us
   TRY(Job* const job, find_active(state, id));
   if (!all_finished(*job)) return Error(Errc::conflict, fmt::format("job {} has workers that are not finished", id));
   end(*job, JOB_DONE, now_us);
-  if (job->kind() != JOB_REBALANCE) return {};
+  // Blocks that failed may lie where an older ring says: the next rebalance without any drops those rings as well.
+  if (job->kind() != JOB_REBALANCE || job->failed_blocks() != 0) return {};
   auto& rings = *state.mutable_previous_rings();
   for (int i = rings.size(); i-- > 0;) {
     const auto ring = ring::Ring::decode(rings.Get(i));

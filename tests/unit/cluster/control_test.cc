@@ -205,6 +205,15 @@ TEST_CASE("what cannot be given up stays as it is, and nothing is given up witho
   CHECK_FALSE(world.state().nodes(2).out());
 }
 
+TEST_CASE("one that cannot be given up does not keep others from it") {
+  World world(3, 2);
+  world.set_state(add_node(world.state(), node_info(), drive_infos(60, 1), {})->state);  // n4 is never heard
+  world.stop(world.node(3));
+  world.pass(minutes(15));
+  CHECK_FALSE(world.state().nodes(2).out());  // with two drives, of seven; six are needed
+  CHECK(world.state().nodes(3).out());
+}
+
 TEST_CASE("a new leader waits for everybody before it takes anybody for down") {
   World world(4, 4);
   world.stop(world.node(3));

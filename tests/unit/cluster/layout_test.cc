@@ -209,6 +209,22 @@ TEST_CASE("a new ring takes over the job of the one before, and rings are droppe
   CHECK(state.previous_rings_size() == 0);
 }
 
+TEST_CASE("rings are kept when blocks failed, until a rebalance without failures") {
+  ClusterState state = cluster_of(3, 2);
+  finish_jobs(state);
+  state = add_node(state, node_info(), drive_infos(7, 2), {})->state;
+  Job& job = *find_job(state, state.last_job());
+  for (const std::uint32_t worker : std::vector<std::uint32_t>(job.workers().begin(), job.workers().end())) {
+    CHECK(finish_worker(job, NodeId{worker}, worker == 1 ? 1 : 0));
+  }
+  REQUIRE(finish_job(state, job.id(), 1).has_value());
+  CHECK(find_job(state, state.last_job())->state() == JOB_DONE);
+  CHECK(state.previous_rings_size() == 1);
+  state = rebalance(state, {})->state;
+  finish_jobs(state);
+  CHECK(state.previous_rings_size() == 0);
+}
+
 TEST_CASE("jobs are paused, resumed, cancelled, and their workers replaced") {
   ClusterState state = cluster_of(3, 2);
   finish_jobs(state);
