@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <optional>
 
+#include "common/check.h"
 #include "common/digest.h"
 #include "common/encoding.h"
 #include "tools/bench/worker.h"
@@ -32,10 +34,19 @@ std::string text_at(const boost::json::object& object, std::string_view outer, s
   return value == nullptr || !value->is_string() ? std::string() : std::string(value->get_string());
 }
 
+std::string_view advice(const Error& error) {
+  if (error.code == Errc::denied) return "name the authority that signed it with --ca-file";
+  return "name the admin port of a node that is up with --endpoint, with https:// if the node has a TLS certificate";
+}
+
 }  // namespace
 
-Client::Client(bench::Endpoint endpoint, bench::Credentials credentials, Clock& clock)
-    : endpoint_(std::move(endpoint)), clock_(clock), signer_(std::move(credentials)) {}
+Client::Client(bench::Endpoint endpoint, bench::Credentials credentials, Clock& clock, std::shared_ptr<asio::ssl::context> tls)
+    : endpoint_(std::move(endpoint)), tls_(std::move(tls)), clock_(clock), signer_(std::move(credentials)) {
+  GABION_CHECK(!endpoint_.secure || tls_, "https needs to know whom to trust");
+}
+
+std::string Client::url() const { return (endpoint_.secure ? "https://" : "http://") + endpoint_.authority; }
 
 void Client::watch_for_interrupt() {
   if (watching_) return;
@@ -94,7 +105,9 @@ task<void> Client::exchange_into(Result<Received>& received, bool& done, bench::
 
 Result<Client::Received> Client::send(std::string head, const std::string& body) {
   TRY(const auto peer, bench::resolve(endpoint_));
-  bench::Connection connection(io_.get_executor(), peer);
+  std::optional<bench::Security> security;
+  if (endpoint_.secure) security.emplace(tls_, endpoint_.host);
+  bench::Connection connection(io_.get_executor(), peer, std::move(security));
   Result<Received> received = Error(Errc::internal, "not asked");
   Gate gate;
   bool done = false;
@@ -135,15 +148,14 @@ Answer Client::ask(std::string_view method, std::string_view path, const std::st
   }
   if (!received) {
     answer.exit = Exit::unavailable;
-    answer.message = fmt::format("no answer from http://{}: {}; name the admin port of a node that is up with --endpoint",
-                                 endpoint_.authority, received.error().message);
+    answer.message = fmt::format("no answer from {}: {}; {}", url(), received.error().message, advice(received.error()));
     return answer;
   }
   boost::system::error_code code;
   const auto parsed = boost::json::parse(received->body, code);
   if (code || !parsed.is_object() || !parsed.get_object().contains("apiVersion")) {
     answer.exit = received->status == 404 ? Exit::not_found : Exit::unavailable;
-    answer.message = fmt::format("http://{} is not a Gabion admin port (it answered {})", endpoint_.authority, received->status);
+    answer.message = fmt::format("{} is not a Gabion admin port (it answered {})", url(), received->status);
     return answer;
   }
   answer.body = parsed.get_object();

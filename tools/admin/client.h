@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/json.hpp>
+#include <memory>
 #include <string>
 
 #include "common/async.h"
@@ -29,7 +30,9 @@ struct Answer {
 
 class Client {
  public:
-  Client(bench::Endpoint endpoint, bench::Credentials credentials, Clock& clock);
+  // `tls` is for an endpoint with https.
+  Client(bench::Endpoint endpoint, bench::Credentials credentials, Clock& clock,
+         std::shared_ptr<asio::ssl::context> tls = nullptr);
 
   Answer get(std::string_view path);  // "nodes": below /admin/v1/
   Answer post(std::string_view path, const boost::json::object& body);
@@ -53,7 +56,10 @@ class Client {
   // Runs the loop until `done`; false when `limit` has passed or Ctrl-C came first.
   bool run_until(const bool& done, Duration limit);
 
+  std::string url() const;
+
   const bench::Endpoint endpoint_;
+  const std::shared_ptr<asio::ssl::context> tls_;
   Clock& clock_;
   bench::Signer signer_;
   asio::io_context io_{1};

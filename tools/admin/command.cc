@@ -6,6 +6,7 @@
 #include "common/text.h"
 #include "tools/admin/admin.h"
 #include "tools/admin/commands.h"
+#include "tools/admin/trust.h"
 
 namespace gabion::admin {
 namespace {
@@ -15,6 +16,7 @@ constexpr std::uint64_t kTokenSeconds = 3600;
 // What is given on the command line: one for the whole of `gabion admin`.
 struct Given {
   std::string endpoint = "http://127.0.0.1:9001";
+  Trust trust;
   Options options;
   std::string wait;  // empty without --wait
   std::uint64_t valid_seconds = kTokenSeconds;
@@ -39,7 +41,7 @@ int run_command(Given& given, const Command& command) {
     return static_cast<int>(exit);
   };
   const auto endpoint = bench::parse_endpoint(given.endpoint);
-  if (!endpoint) return refuse(Exit::usage, "'" + given.endpoint + "' is not an admin port; write http://HOST:PORT");
+  if (!endpoint) return refuse(Exit::usage, "'" + given.endpoint + "' is not an admin port; write http://HOST:PORT or https://HOST:PORT");
   bench::Credentials credentials;
   credentials.access_key = from_environment({"GABION_ROOT_ACCESS_KEY", "AWS_ACCESS_KEY_ID"});
   credentials.secret_key = from_environment({"GABION_ROOT_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"});
@@ -54,8 +56,15 @@ int run_command(Given& given, const Command& command) {
     given.options.wait = true;
     given.options.wait_seconds = *seconds;
   }
+  std::shared_ptr<asio::ssl::context> tls;
+  if (endpoint->secure) {
+    auto made = make_tls(given.trust);
+    if (!made) return refuse(Exit::usage, made.error().message);
+    tls = std::move(*made);
+    if (given.trust.insecure) terminal.err("gabion admin: warning: --insecure: the server's certificate is not verified\n");
+  }
   RealClock clock;
-  Client client(*endpoint, std::move(credentials), clock);
+  Client client(*endpoint, std::move(credentials), clock, std::move(tls));
   Session session(client, terminal, given.options, clock);
   return command(session);
 }
@@ -216,6 +225,9 @@ void Builder::build() {
   app_.add_option("--endpoint", given_->endpoint, "admin port of any node")
       ->envname("GABION_ADMIN_ENDPOINT")
       ->capture_default_str();
+  auto* ca_file = app_.add_option("--ca-file", given_->trust.ca_file, "PEM file of authorities to believe besides the system's");
+  ca_file->envname("GABION_ADMIN_CA_FILE");
+  app_.add_flag("--insecure", given_->trust.insecure, "accept any certificate of an https endpoint");
   app_.add_flag("--json", given_->options.json, "print JSON");
   app_.add_flag("--bytes", given_->options.bytes, "sizes as plain numbers");
   app_.add_flag("--quiet", given_->options.quiet, "no remarks and no progress");

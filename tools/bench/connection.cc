@@ -1,9 +1,12 @@
 #include "tools/bench/connection.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -61,8 +64,8 @@ Result<ResponseHead> parse_head(std::string_view text, bool& keep) {
 
 }  // namespace
 
-Connection::Connection(Executor executor, asio::ip::tcp::endpoint peer)
-    : socket_(std::move(executor)), peer_(std::move(peer)), buffer_(kBufferBytes) {}
+Connection::Connection(Executor executor, asio::ip::tcp::endpoint peer, std::optional<Security> security)
+    : socket_(std::move(executor)), peer_(std::move(peer)), security_(std::move(security)), buffer_(kBufferBytes) {}
 
 void Connection::close() {
   boost::system::error_code ignored;
@@ -80,7 +83,26 @@ task<Result<void>> Connection::connect() {
   }
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  if (security_) co_return co_await secure();
   co_return Result<void>();
+}
+
+// Whether the certificate is for that host is part of OpenSSL's verification, where the context asks for one.
+task<Result<void>> Connection::secure() {
+  tls_.emplace(socket_, *security_->context);
+  SSL* const ssl = tls_->native_handle();
+  boost::system::error_code no_address;
+  asio::ip::make_address(security_->host, no_address);
+  const char* host = security_->host.c_str();
+  const bool known = no_address ? SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1
+                                : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+  if (!known) co_return Error(Errc::invalid, fmt::format("'{}' is no host name for TLS", security_->host));
+  auto [code] = co_await tls_->async_handshake(asio::ssl::stream_base::client, kNothrow);
+  if (!code) co_return Result<void>();
+  const long verdict = SSL_get_verify_result(ssl);
+  close();
+  if (verdict == X509_V_OK) co_return network_error("TLS", code);
+  co_return Error(Errc::denied, fmt::format("the server's certificate is not good: {}", X509_verify_cert_error_string(verdict)));
 }
 
 task<Result<ResponseHead>> Connection::request(std::string head, std::span<const asio::const_buffer> body) {
@@ -109,7 +131,7 @@ task<Result<void>> Connection::send(std::string_view head, std::span<const asio:
   all.reserve(body.size() + 1);
   all.emplace_back(head.data(), head.size());
   all.insert(all.end(), body.begin(), body.end());
-  auto [code, written] = co_await asio::async_write(socket_, all, kNothrow);
+  auto [code, written] = tls_ ? co_await asio::async_write(*tls_, all, kNothrow) : co_await asio::async_write(socket_, all, kNothrow);
   if (code) co_return network_error("send", code);
   co_return Result<void>();
 }
@@ -123,8 +145,8 @@ task<Result<void>> Connection::receive() {
     begin_ = 0;
   }
   if (end_ == buffer_.size()) co_return malformed("a line has no end");
-  auto [code, count] =
-      co_await socket_.async_receive(asio::buffer(buffer_.data() + end_, buffer_.size() - end_), kNothrow);
+  const auto room = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
+  auto [code, count] = tls_ ? co_await tls_->async_read_some(room, kNothrow) : co_await socket_.async_receive(room, kNothrow);
   if (code) co_return network_error("receive", code);
   end_ += count;
   answered_ = true;
@@ -209,7 +231,7 @@ task<Result<ByteView>> Connection::read_some() {
 
 task<Result<void>> Connection::discard_body() {
   while (!body_done_) {
-    if (chunked_ || begin_ < end_) {
+    if (chunked_ || begin_ < end_ || tls_) {
       CO_TRY(const ByteView piece, co_await read_some());
       static_cast<void>(piece);
       continue;

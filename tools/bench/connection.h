@@ -1,10 +1,14 @@
 // One keep-alive HTTP/1.1 connection of a client: a request is written in one gathered write, its response's
-// body is read piece by piece or thrown away. Lives on one executor; one request at a time.
+// body is read piece by piece or thrown away. Over TLS where it is given whom to trust. Lives on one executor; one request at a time.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,9 +27,16 @@ struct ResponseHead {
   std::string etag;
 };
 
+// The context says whose certificates are believed, `host` what the server's must be for.
+struct Security {
+  std::shared_ptr<asio::ssl::context> context;
+  std::string host;
+};
+
 class Connection {
  public:
-  Connection(Executor executor, asio::ip::tcp::endpoint peer);
+  // Without `security`: plain TCP.
+  Connection(Executor executor, asio::ip::tcp::endpoint peer, std::optional<Security> security = std::nullopt);
 
   // Sends a request and reads the response's head. Connects first where there is no connection, and once more
   // when a kept connection turns out to be closed before the first byte of the answer. `head` ends with the
@@ -39,6 +50,7 @@ class Connection {
 
  private:
   task<Result<void>> connect();
+  task<Result<void>> secure();
   task<Result<void>> send(std::string_view head, std::span<const asio::const_buffer> body);
   task<Result<ResponseHead>> read_head();
   // Receives more into the buffer behind what is there; end_of_stream when the peer has closed.
@@ -49,6 +61,8 @@ class Connection {
 
   asio::ip::tcp::socket socket_;
   asio::ip::tcp::endpoint peer_;
+  std::optional<Security> security_;
+  std::optional<asio::ssl::stream<asio::ip::tcp::socket&>> tls_;  // over socket_; made anew with each connection
   std::vector<std::byte> buffer_;
   std::size_t begin_ = 0;  // of what is received and not used
   std::size_t end_ = 0;

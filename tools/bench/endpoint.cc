@@ -8,15 +8,11 @@
 namespace gabion::bench {
 
 Result<Endpoint> parse_endpoint(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  if (url.starts_with("https://")) {
-    return Error(Errc::invalid,
-                 "https endpoints are not supported by bench; give the server's http endpoint");
-  }
   const Error malformed(Errc::invalid, fmt::format("'{}' is not an endpoint; write http://HOST:PORT", url));
-  if (!url.starts_with(kScheme)) return malformed;
-  url.remove_prefix(kScheme.size());
   Endpoint endpoint;
+  endpoint.secure = url.starts_with("https://");
+  if (!endpoint.secure && !url.starts_with("http://")) return malformed;
+  url.remove_prefix(endpoint.secure ? 8 : 7);
   const std::size_t slash = url.find('/');
   std::string_view authority = url.substr(0, slash);
   if (slash != url.npos) endpoint.path = url.substr(slash);
@@ -26,7 +22,7 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
   // The colons of an IPv6 address stand in brackets.
   const std::size_t bracket = authority.rfind(']');
   const std::size_t colon = authority.find(':', bracket == authority.npos ? 0 : bracket);
-  endpoint.port = colon == authority.npos ? "80" : std::string(authority.substr(colon + 1));
+  endpoint.port = colon == authority.npos ? (endpoint.secure ? "443" : "80") : std::string(authority.substr(colon + 1));
   std::string_view host = authority.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   endpoint.host = host;

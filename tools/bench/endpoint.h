@@ -1,4 +1,4 @@
-// Where to connect: an http URL in its parts, and the range of object sizes as the options give them. Pure.
+// Where to connect: a URL in its parts, and the range of object sizes as the options give them. Pure.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,14 @@
 namespace gabion::bench {
 
 struct Endpoint {
+  bool secure = false;  // https
   std::string host;  // without brackets
   std::string port;
   std::string authority;  // what the Host header says
   std::string path;       // "" or "/..."
 };
 
-// "http://host[:port][/path]". invalid, with a text that says what to write instead, for anything else.
+// "http://host[:port][/path]", or https. invalid, with a text that says what to write instead, for anything else.
 Result<Endpoint> parse_endpoint(std::string_view url);
 
 class Sizes {

@@ -273,9 +273,11 @@ int run_bench(const BenchOptions& options) {
   if (sizes.has_error()) return usage(sizes.error().message);
   auto endpoint = parse_endpoint(options.endpoint);
   if (endpoint.has_error()) return usage(endpoint.error().message);
+  if (endpoint->secure) return usage("https endpoints are not supported by bench; give the server's http endpoint");
   if (options.metrics) {
     const auto metrics = parse_endpoint(*options.metrics);
     if (metrics.has_error()) return usage("--metrics: " + metrics.error().message);
+    if (metrics->secure) return usage("--metrics: https endpoints are not supported by bench");
   }
   if (options.access_key.empty() || options.secret_key.empty()) {
     return usage("no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to those of the server");
