@@ -1,4 +1,4 @@
-"""TLS: S3 over HTTPS, protocol versions, and certificates replaced with SIGHUP while connections go on; a certificate that
+"""TLS: S3 and the admin port over HTTPS, protocol versions, and certificates replaced with SIGHUP while connections go on; a certificate that
 cannot be loaded leaves the old one in use."""
 
 import signal
@@ -8,7 +8,7 @@ import subprocess
 
 from outcome import check, check_equal, need, run_test, say, wait_until
 from s3 import S3, unverified_tls
-from server import ROOT, Server
+from server import ROOT, Server, binary, clean_environment
 
 
 def make_certificate(directory, name):
@@ -31,6 +31,39 @@ def pem(directory):
     return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert((directory / "chain.pem").read_text()))
 
 
+def admin(server, endpoint, *arguments, **environment):
+    return subprocess.run([binary(), "admin", "--endpoint", endpoint, *arguments, "cluster", "status"], capture_output=True, text=True,
+                          env=clean_environment(server.directory) | server.credentials_environment | environment, timeout=60)
+
+
+def check_admin(server, directory):
+    port, authority = server.admin_port, str(directory / "chain.pem")
+    check_equal(served_certificate(port), pem(directory), "the admin port's certificate")
+    check_equal(server.admin("/health/ready")[0], 200, "health over TLS")
+    with socket.create_connection(("127.0.0.1", port), 5) as plain:
+        plain.settimeout(5)
+        plain.sendall(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        try:
+            check(not plain.recv(1000).startswith(b"HTTP/1.1 200"), "plain HTTP on the admin port")
+        except ConnectionError:
+            pass
+    good = admin(server, server.admin_endpoint, "--ca-file", authority)
+    check(good.returncode == 0 and not good.stderr, f"gabion admin with --ca-file: {good.returncode} {good.stderr}")
+    check_equal(admin(server, server.admin_endpoint, GABION_ADMIN_CA_FILE=authority).returncode, 0, "GABION_ADMIN_CA_FILE")
+    unknown = admin(server, server.admin_endpoint)
+    check(unknown.returncode == 9 and "certificate is not good" in unknown.stderr and "--ca-file" in unknown.stderr,
+          f"an authority that nobody vouches for: {unknown.returncode} {unknown.stderr}")
+    elsewhere = admin(server, f"https://localhost:{port}", "--ca-file", authority)
+    check(elsewhere.returncode == 9 and "mismatch" in elsewhere.stderr,
+          f"a certificate for another name: {elsewhere.returncode} {elsewhere.stderr}")
+    insecure = admin(server, server.admin_endpoint, "--insecure")
+    check(insecure.returncode == 0 and "not verified" in insecure.stderr, f"--insecure: {insecure.returncode} {insecure.stderr}")
+    plain = admin(server, f"http://127.0.0.1:{port}")
+    check(plain.returncode == 9 and "https://" in plain.stderr, f"http where https is spoken: {plain.returncode} {plain.stderr}")
+    missing = admin(server, server.admin_endpoint, "--ca-file", "/nowhere.pem")
+    check(missing.returncode == 2 and "/nowhere.pem" in missing.stderr, f"no such file: {missing.returncode} {missing.stderr}")
+
+
 def body(directory):
     make_certificate(directory, "first")
     first = pem(directory)
@@ -42,6 +75,7 @@ def body(directory):
         check(client.create_bucket("first").ok, "a bucket over TLS, the certificate verified")
         data = bytes(range(256)) * 8192
         check(client.put("first", "k", data).ok and client.get("first", "k").body == data, "bytes over TLS")
+        check_admin(server, directory)
         versions = ssl.TLSVersion
         for version, accepted in ((versions.TLSv1_1, False), (versions.TLSv1_2, True), (versions.TLSv1_3, True)):
             try:
@@ -61,6 +95,7 @@ def body(directory):
         check_equal(served_certificate(server.port), first, "before SIGHUP")
         server.signal(signal.SIGHUP)
         wait_until(lambda: served_certificate(server.port) == second, 10, "the new certificate is served")
+        check_equal(served_certificate(server.admin_port), second, "the admin port serves the new certificate too")
         check(client.get("first", "k").body == data, "the connection from before goes on")
         (directory / "chain.pem").write_text("no certificate")
         lines = len(server.log_lines())

@@ -40,8 +40,8 @@ class Front {
   std::uint16_t admin_port() const { return admin_port_; }
 
  private:
-  gateway::http::ServerOptions server_options(const std::string& listen) const;
-  Result<void> start_s3(std::shared_ptr<net::TlsContext> tls);
+  gateway::http::ServerOptions server_options(net::ListenAddress address, std::shared_ptr<net::TlsContext> tls) const;
+  Result<void> start_s3(gateway::http::ServerOptions options);
 
   const Config& config_;
   Storage& storage_;
@@ -76,8 +76,10 @@ Front::Front(const Config& config, Storage& storage, IoThreads& threads, Clock& 
   admin_metrics_.register_with(registry, "port=\"admin\"");
 }
 
-gateway::http::ServerOptions Front::server_options(const std::string&) const {
+gateway::http::ServerOptions Front::server_options(net::ListenAddress address, std::shared_ptr<net::TlsContext> tls) const {
   gateway::http::ServerOptions options;
+  options.address = std::move(address);
+  options.tls = std::move(tls);
   options.max_connections = config_.connections;
   options.limits.head_time = std::chrono::seconds(config_.header_timeout_seconds);
   options.limits.idle_time = std::chrono::seconds(config_.idle_timeout_seconds);
@@ -86,9 +88,11 @@ gateway::http::ServerOptions Front::server_options(const std::string&) const {
 }
 
 Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
-  if (describe_node(config_).gateway()) TRY_OK(start_s3(std::move(tls)));
-  gateway::http::ServerOptions admin_options = server_options(config_.admin_listen);
-  TRY(admin_options.address, listen_address(config_.admin_listen));
+  // Both addresses before either server, so that no mistake leaves one running.
+  TRY(const net::ListenAddress s3_address, listen_address(config_.listen));
+  TRY(const net::ListenAddress admin_address, listen_address(config_.admin_listen));
+  if (describe_node(config_).gateway()) TRY_OK(start_s3(server_options(s3_address, tls)));
+  const gateway::http::ServerOptions admin_options = server_options(admin_address, tls);
   admin_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
   auto started = admin_server_->start();
   if (!started) {
@@ -100,10 +104,7 @@ Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
   return {};
 }
 
-Result<void> Front::start_s3(std::shared_ptr<net::TlsContext> tls) {
-  gateway::http::ServerOptions options = server_options(config_.listen);
-  TRY(options.address, listen_address(config_.listen));
-  options.tls = std::move(tls);
+Result<void> Front::start_s3(gateway::http::ServerOptions options) {
   s3_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, *s3_, options, http_metrics_);
   TRY(port_, s3_server_->start());
   return {};
