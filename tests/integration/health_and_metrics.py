@@ -1,11 +1,12 @@
 """Health on both ports with all its names, and metrics: present, parseable, and counting what happened."""
 
 import re
+import subprocess
 import urllib.error
 import urllib.request
 
 from outcome import check, check_equal, run_test, say
-from server import Server
+from server import Server, binary, clean_environment, free_port, port_answers
 
 HEALTH = ["/health/live", "/health/ready", "/minio/health/live", "/minio/health/ready", "/minio/health/cluster"]
 SAMPLE = re.compile(r'^[a-z_][a-z0-9_]*(\{[a-z_]+="(?:[^"\\]|\\.)*"(,[a-z_]+="(?:[^"\\]|\\.)*")*\})? [-+0-9.eInfNa]+$')
@@ -38,7 +39,22 @@ def well_formed(text):
     return seen
 
 
+def refuses_admin_address(directory):
+    """The S3 port is not opened for a moment when the admin port cannot be."""
+    server = Server(directory / "refused", drives=3)
+    port = free_port()
+    command = [binary(), "serve", "--listen", f"127.0.0.1:{port}", "--admin-listen", "nowhere", *map(str, server.drives)]
+    with subprocess.Popen(command, env=clean_environment(server.directory), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        served = False
+        while process.poll() is None:
+            served = served or port_answers(port)
+        check_equal(process.returncode, 78, "the exit code for an admin address that makes no sense")
+        check(b"'nowhere' is not ADDRESS:PORT" in process.stderr.read(), "the log names the address")
+        check(not served, "S3 was served although the admin port cannot be")
+
+
 def body(directory):
+    refuses_admin_address(directory)
     with Server(directory / "server", drives=6) as server:
         for port in (server.port, server.admin_port):
             for path in HEALTH:
