@@ -23,7 +23,8 @@ Result<void> Gatekeeper::check(NodeId node) const {
 }
 
 task<Result<rpc::Reply>> Gatekeeper::handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) {
-  CO_CHECK(check(peer.node));
+  // Clients of a node that was removed are to ask another gateway: to them it is one that does not work.
+  if (const auto known = check(peer.node); !known) co_return Error(Errc::unavailable, known.error().message);
   co_return co_await inner_.handle(ctx, peer, method, std::move(header), std::move(payload));
 }
 
