@@ -274,4 +274,23 @@ TEST_CASE("bytes that are no frames, and calls where nothing is served, end the 
   CHECK(other.client_ended);
 }
 
+TEST_CASE("a stranger who does not read the refusals it gets is dropped") {
+  ConnectedPair pair({.calls = 1, .bytes = 1 * KiB}, NodeId{});
+  pair.server_stream->set_write_capacity(0);
+  const auto flood = [&]() -> task<void> {
+    for (std::uint64_t id = 1; id <= 200; ++id) {
+      auto frame = *make_question(FrameKind::call, pair.within(10s), Method::join, "hang", {});
+      frame.head.id = id;
+      const std::string bytes = encode_frame(frame.head, frame.meta, {});
+      const ByteView piece = as_bytes(bytes);
+      if (!co_await pair.client_stream->write_all({&piece, 1})) co_return;
+    }
+    co_await pair.world.clock().sleep(100ms);
+  };
+  pair.world.run(flood());
+  CHECK(pair.handler.calls == 1);
+  CHECK(pair.server_metrics.broken.value() == 1);
+  CHECK(pair.server_metrics.exhausted.value() < 50);
+}
+
 }  // namespace gabion::test
