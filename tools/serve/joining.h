@@ -32,7 +32,7 @@ struct Joined {
 // Asks the nodes of cluster.join one after the other. Errors say what an operator can do.
 task<Result<Joined>> join_cluster(const Config& config, Clock& clock);
 
-// Answers those who want to join, a few at a time, since each makes the cluster look up its state. Thread-safe. Everything outlives it.
+// Answers those who want to join, a few at a time: each makes the cluster look up its state. Thread-safe. Everything outlives it.
 class JoinService final : public rpc::Handler {
  public:
   JoinService(metadata::Metadata& metadata, const Secrets& secrets, Clock& clock, Rng& rng)

@@ -1,5 +1,8 @@
 // Who may join a cluster, what he gets, and that a token lets one node in, once.
 #include <catch2/catch_test_macros.hpp>
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include "common/pki/join_token.h"
 #include "tests/support/memory_metadata.h"
@@ -117,6 +120,29 @@ TEST_CASE("a change of the cluster in the middle does not lose the join or let t
   CHECK(reply->node() == 8);
   CHECK(cluster.state().nodes_size() == 2);
   CHECK(cluster.state().tokens_size() == 0);
+}
+
+TEST_CASE("a few join at once; more are told to come again, and the bound is free again afterwards") {
+  Cluster cluster;
+  const auto sets_state = [](const metadata::Command& command) { return command.has_set_cluster_state(); };
+  const std::string request = *pki::make_request(pki::make_key());
+  std::vector<std::string> secrets;
+  for (int i = 0; i < 6; ++i) secrets.push_back(cluster.grant(std::chrono::hours(1)));
+  int asked = 0;
+  std::optional<Result<JoinReply>> last;
+  // Each join begins when the one before is about to be committed.
+  std::function<void()> join_another = [&] {
+    if (++asked < 4) cluster.metadata.before_commit(sets_state, join_another);
+    auto reply = cluster.join(secrets[static_cast<std::size_t>(asked)], request);
+    if (!last) last = std::move(reply);
+  };
+  cluster.metadata.before_commit(sets_state, join_another);
+  CHECK(cluster.join(secrets[0], request).has_value());
+  REQUIRE(last.has_value());
+  REQUIRE_FALSE(last->has_value());
+  CHECK(last->error().code == Errc::exhausted);
+  CHECK(last->error().message.find("try again") != std::string::npos);
+  CHECK(cluster.join(secrets[5], request).has_value());
 }
 
 TEST_CASE("the authority opens only with the master key that sealed it") {
