@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint64_t kAloneMemoryMax = 2 * MiB;
 constexpr std::uint64_t kEntryOverhead = 128;  // what the library and we need for one, beside its bytes
 constexpr std::size_t kCommittedBytesMax = 64 * MiB;
+constexpr std::size_t kOutgoingBytesMax = 16 * MiB;
 
 }  // namespace
 
@@ -89,6 +90,7 @@ void NodeGroup::fail(const Error& error) {
       field("error", error.message));
   failure_ = error;
   outgoing_.clear();
+  outgoing_bytes_ = 0;
   tell_in_flight(Error(Errc::unknown_outcome, error.message));
   refuse_waiting(Error(Errc::unavailable, error.message));
   fail_readers(Error(Errc::unavailable, error.message));
@@ -136,16 +138,25 @@ void NodeGroup::send(NodeId to, const Message& message) {
     transport_->send(to, id_, std::move(bytes));
     return;
   }
+  outgoing_bytes_ += bytes.size() + kEntryOverhead;
   outgoing_.push_back({journal_.queued(), to, std::move(bytes)});
+  // While a drive of the log is full nothing becomes durable, and messages may be lost.
+  while (outgoing_bytes_ > kOutgoingBytesMax) pop_outgoing();
 }
 
 void NodeGroup::on_durable() {
   while (!outgoing_.empty() && outgoing_.front().position <= journal_.durable()) {
-    Outgoing message = std::move(outgoing_.front());
-    outgoing_.pop_front();
-    transport_->send(message.to, id_, std::move(message.bytes));
+    const Outgoing message = pop_outgoing();
+    transport_->send(message.to, id_, message.bytes);
   }
   submit_waiting();
+}
+
+NodeGroup::Outgoing NodeGroup::pop_outgoing() {
+  Outgoing message = std::move(outgoing_.front());
+  outgoing_.pop_front();
+  outgoing_bytes_ -= message.bytes.size() + kEntryOverhead;
+  return message;
 }
 
 std::uint64_t NodeGroup::entries_to_keep(std::uint64_t index) {

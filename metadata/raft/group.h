@@ -106,6 +106,7 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   void follow_members();
   void publish();
   void trim_memory();
+  Outgoing pop_outgoing();  // the oldest
   bool alone() const { return alone_.load(std::memory_order_acquire); }
   bool usable() const { return started_ && !failure_; }
 
@@ -172,6 +173,7 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   bool closing_ = false;
   std::optional<Error> failure_;
   std::deque<Outgoing> outgoing_;
+  std::size_t outgoing_bytes_ = 0;
   std::deque<std::uint64_t> sizes_;  // of the entries that the library has in memory
   std::uint64_t first_in_memory_ = 1;
   std::uint64_t memory_ = 0;

@@ -331,6 +331,11 @@ void NodeGroup::install(NodeId from, const Snapshot& snapshot) {
   committed_bytes_ = 0;
   sizes_.clear();
   memory_ = 0;
+  // Also what this node proposed: nobody applies it here, so that its results are lost.
+  const auto beyond = in_flight_.upper_bound(snapshot.index);
+  for (auto it = in_flight_.begin(); it != beyond; it = in_flight_.erase(it)) {
+    tell(it->second, Error(Errc::unknown_outcome, "the state of another member takes the place of this one"));
+  }
   first_in_memory_ = snapshot.index + 1;
   next_committed_ = snapshot.index + 1;
   to_install_.emplace(from, snapshot);

@@ -69,6 +69,7 @@ KvState::KvState(NodeId self, KvImage& durable, rpc::Peers& peers, Clock& clock,
 
 task<Result<std::vector<std::string>>> KvState::apply(std::uint64_t index, std::vector<std::string> commands) {
   if (rng_.below(16) == 0) co_await clock_.sleep(std::chrono::microseconds(rng_.below(3000)));
+  while (held_ && !dead_) co_await clock_.sleep(1ms);
   if (dead_) co_return Error(Errc::unavailable, "the machine is off");
   std::vector<std::string> results;
   for (const std::string& command : commands) results.push_back(std::to_string(current_.run(KvCommand::parse(command))));

@@ -52,6 +52,8 @@ class KvState final : public ReplicatedState, public rpc::Handler {
   const KvImage& current() const { return current_; }
   // The machine is off: nothing becomes durable any more, and nothing is waited for.
   void die() { dead_ = true; }
+  // While it is held nothing is applied.
+  void hold(bool held) { held_ = held; }
 
  private:
   const NodeId self_;
@@ -63,6 +65,7 @@ class KvState final : public ReplicatedState, public rpc::Handler {
   const StateFlaw flaw_;
   KvImage current_;
   bool dead_ = false;
+  bool held_ = false;
 };
 
 }  // namespace gabion::metadata::raft::test

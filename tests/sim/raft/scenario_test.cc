@@ -279,6 +279,37 @@ TEST_CASE("states that are installed meet checkpoints of the member's own") {
   }
 }
 
+TEST_CASE("who proposed what a state that is installed has already is told so") {
+  Stage stage(3, 3, 0, small_logs());
+  stage->start_all();
+  const NodeId first = stage.leader();
+  REQUIRE(stage.commit(5));
+  const auto life = stage->machine(first).life();
+  life->state->hold(true);
+  std::size_t told = 0;
+  const auto propose = [](Cluster& cluster, NodeId node, std::size_t& count) -> task<void> {
+    static_cast<void>(co_await cluster.propose(node, cluster.put("stage"), std::chrono::hours(24)));
+    ++count;
+  };
+  constexpr std::size_t kProposed = 4;
+  for (std::size_t i = 0; i < kProposed; ++i) {  // an entry each
+    stage->spawn_task(propose(*stage, first, told));
+    stage->run_for(30ms);
+  }
+  CHECK(life->group->status().committed >= life->group->status().applied + kProposed);
+  stage->network().isolate(first);
+  REQUIRE(stage.leader_other_than(first).has_value());
+  REQUIRE(stage.commit(400));
+  const std::size_t installs = stage->oracle().installs();
+  stage->network().heal();
+  stage->run_for(3s);
+  life->state->hold(false);
+  stage->run_for(5s);
+  CHECK(stage->oracle().installs() > installs);
+  CHECK(told == kProposed);
+  stage.finish();
+}
+
 TEST_CASE("members that crash in the middle of elections vote once in a term") {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     Stage stage(seed, 5);
