@@ -37,16 +37,23 @@ task<void> Controller::stop() {
 
 task<void> Controller::run() {
   while (!stopping_.load()) {
-    const bool now = leads();
-    if (now != led_) registry_.clear();
-    led_ = now;
-    if (now) {
+    if (follow_leadership()) {
       const auto looked = co_await look();
       if (!looked) log_once("look", looked.error());
       else logged_.erase("look");
     }
     co_await options_.clock->sleep(options_.round);
   }
+}
+
+bool Controller::follow_leadership() {
+  const std::lock_guard lock(mutex_);
+  const bool now = leads();
+  const std::uint64_t term = options_.term ? options_.term() : 0;
+  if (now != led_ || term != term_) registry_.clear();
+  led_ = now;
+  term_ = term;
+  return now;
 }
 
 void Controller::log_once(const std::string& what, const Error& error) {
@@ -64,7 +71,7 @@ task<Result<rpc::Reply>> Controller::handle(Context ctx, rpc::Peer peer, rpc::Me
 }
 
 HeartbeatReply Controller::receive(NodeId node, Heartbeat heartbeat) {
-  if (leads()) {
+  if (follow_leadership()) {
     HeartbeatReply reply = registry_.receive(node, std::move(heartbeat));
     reply.set_leader(static_cast<std::uint32_t>(options_.self));
     return reply;

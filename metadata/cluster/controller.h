@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <set>
 
 #include "common/async.h"
@@ -22,6 +23,7 @@ struct ControllerOptions {
   NodeId self{};
   Metadata* metadata = nullptr;
   std::function<NodeId()> leader;  // of group 0, as far as this node knows. Thread-safe
+  std::function<std::uint64_t()> term;  // of group 0, as this node knows it; empty: the leader never changes. Thread-safe
   Clock* clock = nullptr;
   Rng* rng = nullptr;              // thread-safe
   Duration round = std::chrono::milliseconds(200);
@@ -53,6 +55,8 @@ class Controller final : public rpc::Handler {
 
  private:
   task<void> run();
+  // Forgets what nodes reported to an earlier leadership, also where this node has led before. Tells whether it leads.
+  bool follow_leadership();
   task<Result<void>> look();
   // What is to be changed. False: nothing.
   Result<bool> give_up_lost(ClusterState& state);
@@ -64,8 +68,11 @@ class Controller final : public rpc::Handler {
   Registry registry_;
   Gate gate_;
   std::atomic<bool> stopping_{false};
-  bool led_ = false;                // run() alone uses the following
-  std::set<std::string> logged_;
+  std::set<std::string> logged_;    // run() alone uses it
+
+  std::mutex mutex_;
+  bool led_ = false;
+  std::uint64_t term_ = 0;  // in which it led or not
 };
 
 }  // namespace gabion::metadata::cluster

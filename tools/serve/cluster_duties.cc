@@ -19,6 +19,7 @@ ClusterDuties::ClusterDuties(Options options) : options_(options) {
   controller.self = options_.self;
   controller.metadata = &options_.metadata.metadata();
   controller.leader = [metadata = &options_.metadata] { return metadata->leader(); };
+  controller.term = [member = options_.metadata.member()] { return member->group().status().term; };
   controller.clock = &options_.clock;
   controller.rng = &options_.rng;
   controller.out_after = std::chrono::seconds(options_.config.cluster_out_after_seconds);

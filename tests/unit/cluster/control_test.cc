@@ -74,7 +74,10 @@ class World {
     sim.run(node.agent->stop());
     sim.run(node.controller->stop());
   }
-  void lead(NodeId node) { leader = node; }
+  void lead(NodeId node) {
+    leader = node;
+    ++term;
+  }
   void pass(Duration duration) { sim.run_for(duration); }
   ClusterState state() { return sim.run(metadata.cluster_state({}))->state; }
   void set_state(ClusterState next) {
@@ -107,6 +110,7 @@ class World {
   sim::SimWorld sim{1};
   MemoryMetadata metadata;
   NodeId leader{1};
+  std::uint64_t term = 1;
   std::vector<std::unique_ptr<Node>> nodes;
 };
 
@@ -115,6 +119,7 @@ Node::Node(World& w, NodeId id) : world(w), self(id), peers(id) {
   control.self = self;
   control.metadata = &world.metadata;
   control.leader = [this] { return world.leader; };
+  control.term = [this] { return world.term; };
   control.clock = &world.sim.clock();
   control.rng = &world.sim.rng();
   controller = std::make_unique<Controller>(std::move(control));
@@ -222,6 +227,17 @@ TEST_CASE("a new leader waits for everybody before it takes anybody for down") {
   world.pass(seconds(3));
   CHECK(world.up(1));
   CHECK(world.up(4));
+  world.pass(minutes(9));
+  CHECK_FALSE(world.state().nodes(2).out());
+  world.pass(minutes(2));
+  CHECK(world.state().nodes(2).out());
+}
+
+TEST_CASE("a leader that was deposed and leads again begins anew, however short that was") {
+  World world(4, 4);
+  world.stop(world.node(3));
+  world.pass(minutes(9));
+  world.lead(world.leader);  // in the next term
   world.pass(minutes(9));
   CHECK_FALSE(world.state().nodes(2).out());
   world.pass(minutes(2));
