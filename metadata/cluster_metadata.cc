@@ -125,7 +125,8 @@ task<Result<Value>> ClusterMetadata::persist(Context ctx, Kind kind, Ask ask) {
       const bool settled = result || !passing(result.error().code);
       if (settled) learn(*chosen, nullptr);
       // Nobody else could do better than the only member; it may be about to lead.
-      if (settled || (alone() && result.error().code != Errc::not_leader)) co_return result;
+      const bool final = kind == Kind::command_once || alone();
+      if (settled || (final && result.error().code != Errc::not_leader)) co_return result;
       last = result.error();
       learn(*chosen, &last);
       sent |= kind == Kind::command && (last.code == Errc::unknown_outcome || last.code == Errc::deadline);
@@ -150,7 +151,8 @@ task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command
     options_.rng->fill(std::as_writable_bytes(std::span(id)));
     command.set_id(std::move(id));
   }
-  return persist<CommandResult>(ctx, Kind::command,
+  const Kind kind = command.id().empty() ? Kind::command_once : Kind::command;
+  return persist<CommandResult>(ctx, kind,
                                 [command = std::move(command)](Metadata& to, Context c) { return to.commit(c, command); });
 }
 

@@ -64,7 +64,7 @@ class ClusterMetadata final : public Metadata {
     Metadata* metadata = nullptr;
     std::shared_ptr<RemoteMetadata> remote;  // nullptr: it is the local one
   };
-  enum class Kind { read, command };
+  enum class Kind { read, command, command_once };  // once: it has no id, and is not sent again where it may have happened
 
   std::optional<Target> target(NodeId node) const;
   // Whom to ask next. `avoided` has just failed.

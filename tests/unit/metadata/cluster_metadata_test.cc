@@ -169,6 +169,30 @@ TEST_CASE("the only member is asked without a detour, and its commands need no i
   CHECK(world.run(metadata.commit(Context(), create_bucket("c"))).error().message == "the drive is gone");
 }
 
+TEST_CASE("a command without an id is sent once, also when another member comes meanwhile") {
+  sim::SimWorld world(1);
+  MemoryMetadata local(world.clock());
+  LoopbackPeers peers(NodeId{1});
+  NodeId leader{1};
+  MemberOfGroup other(NodeId{2}, leader, local, world.clock());
+  peers.add(NodeId{2}, other);
+  ClusterMetadataOptions options;
+  options.self = NodeId{1};
+  options.local = &local;
+  options.local_leader = [&] { return leader; };
+  options.peers = &peers;
+  options.clock = &world.clock();
+  options.rng = &world.rng();
+  ClusterMetadata metadata(std::move(options));
+  local.fail_next_commit(Error(Errc::unknown_outcome, "the leadership was lost"), true);
+  local.before_commit([](const Command&) { return true; }, [&] {
+    metadata.set_members({NodeId{1}, NodeId{2}});
+    leader = NodeId{2};
+  });
+  CHECK(world.run(metadata.commit(Context(), create_bucket("b"))).error().code == Errc::unknown_outcome);
+  CHECK(other.asked == 0);
+}
+
 TEST_CASE("questions and answers that make no sense are errors") {
   sim::SimWorld world(1);
   MemoryMetadata state(world.clock());
