@@ -78,6 +78,7 @@ Result<void> MemoryKv::write(const Changes& changes) {
       else rows.erase(key);
     }
   }
+  if (image_->eager) image_->tables = tables_;
   return {};
 }
 

@@ -18,6 +18,7 @@ struct MemoryImage {
   MemoryTables tables;
   std::optional<StateMark> mark;
   bool failed = false;
+  bool eager = false;  // every write is flushed at once, as a store may do at any time
   std::uint64_t generation = 0;  // of open stores; a crash makes older ones dead
 
   MemoryImage();

@@ -61,6 +61,7 @@ class Scenario {
   const Faults faults_;
   sim::SimWorld world_;
   SeededRng choices_;
+  SeededRng eager_flushes_;
   std::vector<std::unique_ptr<sim::SimDisk>> disks_;
   std::vector<std::shared_ptr<MemoryImage>> images_;
   std::vector<DriveId> ids_;

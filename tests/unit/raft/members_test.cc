@@ -1,4 +1,5 @@
 // LocalMetadata as a member among others: from a single node to three, with their states on simulated drives.
+#include <boost/asio/detached.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include "metadata/state_transfer.h"
@@ -66,6 +67,7 @@ class Node {
     metadata_.reset();
   }
   bool runs() const { return metadata_ != nullptr; }
+  task<Result<void>> fail_drive(std::size_t drive) { return metadata_->fail_drive(drives_[drive], "it was pulled out"); }
   LocalMetadata& operator*() { return *metadata_; }
   LocalMetadata* operator->() { return metadata_.get(); }
   raft::GroupStatus status() const { return metadata_->status().group; }
@@ -162,6 +164,35 @@ TEST_CASE("a single node is a group of one, and reads without asking anybody") {
   trio.node(1).start({{NodeId{1}}});
   CHECK(trio.node(1)->status().applied == applied);
   CHECK(trio.value(trio.node(1), bucket, 4) == "value4");
+}
+
+TEST_CASE("who reads while the state moves to another drive sees all that was acknowledged") {
+  Trio trio;
+  Node& node = trio.node(1);
+  const auto bucket = trio.commit(node, create_bucket("b")).bucket().id();
+  trio.fill(node, bucket, 0, 5);
+  trio.world().run(node->checkpoint());
+  trio.fill(node, bucket, 5, 200);  // the copy on the other drive does not have these
+  bool moved = false;
+  std::size_t seen = 0, missed = 0;
+  const auto move = [](Node& at, bool& done) -> task<void> {
+    CHECK((co_await at.fail_drive(0)).has_value());
+    done = true;
+  };
+  const auto read = [](Trio& all, Node& at, BucketId in, bool& done, std::size_t& right, std::size_t& wrong) -> task<void> {
+    for (bool last = false; !last;) {
+      last = done;
+      const auto object = co_await at->object(Context(), in, "key199", Metadata::With::version);
+      ++(object ? right : wrong);
+      co_await all.world().clock().sleep(std::chrono::microseconds(1));
+    }
+  };
+  asio::co_spawn(trio.world().executor(), move(node, moved), asio::detached);
+  trio.world().run(read(trio, node, bucket, moved, seen, missed));
+  CHECK(moved);
+  CHECK(seen > 0);
+  CHECK(missed == 0);
+  CHECK(node->status().state[1].primary);
 }
 
 TEST_CASE("a group grows to three and outlives its leader") {
