@@ -52,7 +52,7 @@ task<Result<RemoteShardStore::Answer>> RemoteShardStore::ask(Context ctx, rpc::M
   if (!got) co_return explain(ctx, got.error());
   Answer answer;
   if (!answer.reply.ParseFromString(got->header)) {
-    co_return Error(Errc::corrupt, fmt::format("node {} gave an answer that cannot be decoded", to_string(node_)));
+    co_return Error(Errc::unavailable, fmt::format("node {} gave an answer that cannot be decoded", to_string(node_)));
   }
   epochs_.hear(answer.reply.ring_epoch());
   if (answer.reply.error() != 0) co_return Error(wire::error_code(answer.reply.error()), answer.reply.message());
@@ -74,8 +74,8 @@ task<Result<Bytes>> RemoteShardStore::read(Context ctx, ShardKey key, std::uint3
   question.set_length(length);
   CO_TRY(auto answer, co_await ask(ctx, rpc::Method::shard_read, patience_.data, question.SerializeAsString(), {}));
   if (length != 0 && answer.payload.size() != length) {
-    co_return Error(Errc::corrupt, fmt::format("node {} gave {} bytes of a shard instead of {}", to_string(node_),
-                                               answer.payload.size(), length));
+    co_return Error(Errc::unavailable, fmt::format("node {} gave {} bytes of a shard instead of {}", to_string(node_),
+                                                   answer.payload.size(), length));
   }
   co_return std::move(answer.payload);
 }

@@ -69,6 +69,7 @@ task<Result<std::vector<Bytes>>> read_without_suspects(std::shared_ptr<SegmentRe
   const BlockLayout layout(read->block);
   const unsigned spare = layout.shards() - layout.needed();
   std::size_t tries = 0;
+  bool unanswered = false;  // a drive out of reach may have what would have verified
   for (unsigned size = 1; size <= spare; ++size) {
     std::vector<unsigned> suspects(size);
     for (unsigned i = 0; i < size; ++i) suspects[i] = i;
@@ -77,6 +78,7 @@ task<Result<std::vector<Bytes>>> read_without_suspects(std::shared_ptr<SegmentRe
       std::set<unsigned> distrusted(suspects.begin(), suspects.end());
       auto fetched = co_await fetch_and_open(read, std::move(distrusted), out, {});
       if (!fetched && fetched.error().code == Errc::exhausted) co_return fetched.error();
+      if (!fetched && fetched.error().code != Errc::corrupt) unanswered = true;
       if (!fetched || !fetched->verified) continue;
       for (const unsigned shard : suspects) {
         LOG(error, "data", "shard holds bytes that do not verify", field("block", read->block.id.to_hex()),
@@ -86,8 +88,9 @@ task<Result<std::vector<Bytes>>> read_without_suspects(std::shared_ptr<SegmentRe
       co_return std::move(fetched->sealed);
     } while (next_combination(suspects, layout.shards()));
   }
-  co_return Error(Errc::corrupt, fmt::format("block {} does not match its authentication tags: it was changed or "
-                                             "exchanged", read->block.id.to_hex()));
+  co_return Error(unanswered ? Errc::unavailable : Errc::corrupt,
+                  fmt::format("block {} does not match its authentication tags: it was changed or exchanged{}",
+                              read->block.id.to_hex(), unanswered ? ", and not all of its drives answer" : ""));
 }
 
 // Reads the range at once; when too few shards are good over all of it, segment by segment: many small faults may be

@@ -9,7 +9,6 @@ namespace gabion::gateway::data {
 namespace {
 
 constexpr std::size_t kManifestsPerPage = 256;
-constexpr std::size_t kFailedMax = 100'000;  // remembered for another try; with more, the walk begins anew
 
 chunkserver::ShardKey key_of(const BlockRef& block, unsigned shard) { return {block.id, static_cast<std::uint8_t>(shard)}; }
 
@@ -101,17 +100,13 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
     progress_.share = begun.share;
   }
   metadata::ManifestId last = 0;
-  CO_TRY(auto failed, co_await walk(ctx, begun, last));
+  CO_TRY(auto left, co_await walk(ctx, begun, last));
   const bool writers = co_await wait_for(begun, &Assignment::writers_settled);
   if (!writers) co_return interrupted;
   CO_TRY(auto late, co_await walk(ctx, begun, last));
-  failed.insert(failed.end(), late.begin(), late.end());
-  while (!failed.empty() && failed.size() <= kFailedMax) {
-    co_await core_.deps.clock.sleep(options_.retry);
-    if (!goes_on(begun)) co_return interrupted;
-    failed = co_await settle_all(ctx, begun, std::move(failed));
-  }
-  if (!failed.empty()) co_return Error(Errc::unavailable, "too many blocks cannot be moved now");
+  left.add(std::move(late));
+  const bool all = co_await settle_left(ctx, begun, std::move(left));
+  if (!all) co_return interrupted;
   const bool repaired = co_await repairs_settled(begun);
   if (!repaired || !goes_on(begun)) co_return interrupted;
   const std::lock_guard lock(mutex_);
@@ -120,8 +115,31 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
   co_return Result<void>();
 }
 
-task<Result<std::deque<Rebalancer::Item>>> Rebalancer::walk(Context ctx, Assignment begun, metadata::ManifestId& last) {
-  std::deque<Item> failed;
+void Rebalancer::Left::add(Left other) {
+  failed.insert(failed.end(), other.failed.begin(), other.failed.end());
+  lost.insert(lost.end(), other.lost.begin(), other.lost.end());
+}
+
+task<bool> Rebalancer::settle_left(Context ctx, Assignment begun, Left left) {
+  bool second_chance = true;
+  for (;;) {
+    if (left.failed.empty() && second_chance) {
+      second_chance = false;
+      left.failed.swap(left.lost);
+      const std::lock_guard lock(mutex_);
+      progress_.failed_blocks -= left.failed.size();
+      progress_.blocks_done -= left.failed.size();
+    }
+    if (left.failed.empty()) co_return true;
+    co_await core_.deps.clock.sleep(options_.retry);
+    if (!goes_on(begun)) co_return false;
+    Left again = co_await settle_all(ctx, begun, std::exchange(left.failed, {}));
+    left.add(std::move(again));
+  }
+}
+
+task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, metadata::ManifestId& last) {
+  Left left;
   for (;;) {
     if (!goes_on(begun)) co_return Error(Errc::cancelled, "the job was interrupted");
     CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, last, kManifestsPerPage));
@@ -135,15 +153,20 @@ task<Result<std::deque<Rebalancer::Item>>> Rebalancer::walk(Context ctx, Assignm
       }
     }
     auto again = co_await settle_all(ctx, begun, std::move(items));
-    failed.insert(failed.end(), again.begin(), again.end());
+    left.add(std::move(again));
+    // Of very many lost ones the rest has no second chance.
+    while (left.lost.size() > options_.failed_max) left.lost.pop_back();
+    if (left.failed.size() > options_.failed_max) {
+      co_return Error(Errc::unavailable, "too many blocks cannot be moved now");
+    }
   }
   const std::lock_guard lock(mutex_);
-  progress_.blocks_total = progress_.blocks_done + failed.size();
-  co_return failed;
+  progress_.blocks_total = progress_.blocks_done + left.failed.size();
+  co_return left;
 }
 
-task<std::deque<Rebalancer::Item>> Rebalancer::settle_all(Context ctx, Assignment begun, std::deque<Item> items) {
-  std::deque<Item> failed;
+task<Rebalancer::Left> Rebalancer::settle_all(Context ctx, Assignment begun, std::deque<Item> items) {
+  Left left;
   while (!items.empty() && goes_on(begun)) {
     std::vector<Item> batch;
     std::vector<task<Outcome>> work;
@@ -154,13 +177,15 @@ task<std::deque<Rebalancer::Item>> Rebalancer::settle_all(Context ctx, Assignmen
     const auto outcomes = co_await gather(std::move(work));
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (outcomes[i] == Outcome::failed) failed.push_back(batch[i]);
+      if (outcomes[i] == Outcome::failed) left.failed.push_back(batch[i]);
       else ++progress_.blocks_done;
-      if (outcomes[i] == Outcome::lost) ++progress_.failed_blocks;
+      if (outcomes[i] != Outcome::lost) continue;
+      left.lost.push_back(batch[i]);
+      ++progress_.failed_blocks;
     }
   }
-  failed.insert(failed.end(), items.begin(), items.end());
-  co_return failed;
+  left.failed.insert(left.failed.end(), items.begin(), items.end());
+  co_return left;
 }
 
 task<Rebalancer::Outcome> Rebalancer::settle(Context ctx, Item item) {
@@ -243,7 +268,7 @@ task<Result<bool>> Rebalancer::copy_home(Context ctx, std::shared_ptr<const Plac
     if (!found || found->size() != bytes) continue;
     co_await limit_.take(bytes);
     chunkserver::ShardStore& to = *view->drives[*home].store;
-    if (core_.deps.placement.view()->epoch() != view->epoch()) co_return ring_changed();
+    if (!core_.deps.placement.current(*view)) co_return ring_changed();
     if (core_.options.sabotage.remove_unverified) {
       (void)co_await view->drives[from].store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
     }
@@ -287,7 +312,9 @@ task<Result<void>> Rebalancer::remove_strays(Context ctx, std::shared_ptr<const 
       CO_TRY(verified, co_await copy_home(ctx, view, block, shard));
     }
     if (!verified) co_return Error(Errc::unavailable, "a shard is good neither at home nor where it was before");
-    if (core_.deps.placement.view()->epoch() != view->epoch()) co_return ring_changed();
+    // Whoever works by a newer ring may have taken the shard from home since it was read: its node would say so now.
+    CO_TRY(const bool still, co_await at_home(ctx, view, block, shard));
+    if (!still || !core_.deps.placement.current(*view)) co_return ring_changed();
     CO_CHECK(co_await store.remove(ctx, std::vector<chunkserver::ShardKey>(1, key)));
     strays_.add();
   }

@@ -4,7 +4,7 @@
 //
 // The walk begins when no member moves shards by an older ring any more, so that two members never each take the other's
 // copy for the stray one. At its end it waits until no writer may commit blocks that were placed by an older ring, and looks
-// at what came since. Blocks that fail for now are tried again until they do not; those beyond repair are counted.
+// at what came since. Blocks that fail for now are tried again until they do not; those beyond repair, tried once more, are counted.
 //
 // Thread-safe. `store` and `repairer` outlive it; call stop() before destruction.
 #pragma once
@@ -34,6 +34,7 @@ class Rebalancer {
   struct RebalanceOptions {
     std::uint64_t bytes_per_second = 256 * MiB;  // of shards moved, by this member; 0: no limit
     std::size_t blocks_at_once = 8;
+    std::size_t failed_max = 100'000;  // blocks remembered for another try; with more, the walk begins anew
     Duration retry = std::chrono::seconds(5);    // between walks over blocks that failed for now
     Duration poll = std::chrono::milliseconds(500);
   };
@@ -62,6 +63,11 @@ class Rebalancer {
     metadata::ManifestId manifest = 0;
     BlockRef block;
   };
+  struct Left {
+    void add(Left other);
+    std::deque<Item> failed;  // for now
+    std::deque<Item> lost;    // beyond repair, as far as could be seen
+  };
 
   task<void> cycle();
   std::optional<Assignment> current() const;
@@ -69,9 +75,11 @@ class Rebalancer {
   bool goes_on(const Assignment& begun) const;
   task<bool> wait_for(const Assignment& begun, bool Assignment::* condition);
   task<Result<void>> carry_out(Context ctx, Assignment begun);
-  // The manifests after `last`, up to the newest. Gives the blocks that failed for now.
-  task<Result<std::deque<Item>>> walk(Context ctx, Assignment begun, metadata::ManifestId& last);
-  task<std::deque<Item>> settle_all(Context ctx, Assignment begun, std::deque<Item> items);
+  // The manifests after `last`, up to the newest. Gives the blocks that are not home.
+  task<Result<Left>> walk(Context ctx, Assignment begun, metadata::ManifestId& last);
+  // Again and again, until no block fails for now; those that are lost get a second chance. False when interrupted.
+  task<bool> settle_left(Context ctx, Assignment begun, Left left);
+  task<Left> settle_all(Context ctx, Assignment begun, std::deque<Item> items);
   task<Outcome> settle(Context ctx, Item item);
   task<Result<bool>> settle_block(Context ctx, Item item);
   task<Result<bool>> at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);

@@ -296,9 +296,11 @@ Error ShardFetch::failure() const {
   for (const auto& read : reads_) {
     if (read->state == Read::State::done) good.insert(read->shard);
   }
-  return {unanswered_ ? Errc::unavailable : Errc::corrupt,
+  // By a ring that was replaced meanwhile, shards were looked for where they may have just left.
+  const bool moved = !core_.deps.placement.current(*view_);
+  return {unanswered_ || moved ? Errc::unavailable : Errc::corrupt,
           fmt::format("block {} cannot be read: {} of the {} shards it takes are {}", request_.block.id.to_hex(),
-                      good.size(), layout_.needed(), unanswered_ ? "within reach" : "left")};
+                      good.size(), layout_.needed(), unanswered_ || moved ? "within reach" : "left")};
 }
 
 task<Result<std::vector<Bytes>>> ShardFetch::run() {

@@ -32,7 +32,7 @@ class DataWorld {
   explicit DataWorld(DataWorldOptions options)
       : world(options.seed),
         metadata(world.clock()),
-        placement(make_ring(options)),
+        placement(make_ring(options), &epochs),
         keys(SecretKey::random(world.rng()), metadata, world.rng()),
         memory(world.clock(), options.memory),
         store({placement, metadata, keys, memory, world.clock(), world.rng()}, with_profile(options)) {
@@ -88,6 +88,7 @@ class DataWorld {
 
   sim::SimWorld world;
   FakeMetadata metadata;
+  chunkserver::RingEpochs epochs;
   gateway::data::Placement placement;
   std::vector<std::unique_ptr<FakeShardStore>> drives;
   gateway::data::KeyStore keys;

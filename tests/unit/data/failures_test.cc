@@ -117,6 +117,19 @@ TEST_CASE("with more than m drives gone a read fails clearly and never gives wro
   }
 }
 
+TEST_CASE("while a drive is out of reach, shards that lie do not make a block lost") {
+  DataWorld w({});
+  const auto id = w.put("key", random_text(w.world.rng(), 300'000));
+  const BlockRef block = w.block(id);
+  for (unsigned shard = 0; shard < 2; ++shard) w.home_drive(block.id, shard).tamper(w.key(block.id, shard), 100);
+  w.home_drive(block.id, 2).faults.down = true;
+  CHECK(w.read(id).error().code == Errc::unavailable);
+  w.home_drive(block.id, 3).tamper(w.key(block.id, 3), 100);
+  w.home_drive(block.id, 2).faults.down = false;
+  w.world.run(w.placement.refresh({}));
+  CHECK(w.read(id).error().code == Errc::corrupt);
+}
+
 TEST_CASE("a bad shard is read around, queued once, and becomes an intent in the metadata") {
   DataWorld w({});
   const std::string content = random_text(w.world.rng(), kBlockBytes);
