@@ -62,6 +62,12 @@ Result<void> add_intents(Transaction& tx, ManifestId manifest, Intents& intents)
   return {};
 }
 
+// Blocks placed by a ring that was dropped since: nothing brings their shards to where they are looked for, and drives that
+// have them may be given up.
+inline bool placed_by_dropped_ring(const Transaction& tx, const Manifest& manifest) {
+  return manifest.ring_epoch() != 0 && manifest.ring_epoch() < tx.totals().oldest_ring;
+}
+
 // Of blocks that were placed by a ring which has been replaced since: a rebalance may have passed them by.
 template <class Intents>
 void add_stale_placements(const Transaction& tx, const Manifest& manifest, Intents& intents) {

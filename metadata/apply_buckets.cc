@@ -1,6 +1,28 @@
+#include <algorithm>
+
 #include "metadata/apply.h"
+#include "ring/ring.h"
 
 namespace gabion::metadata::apply {
+namespace {
+
+bool drops_ring(const ClusterState& before, const ClusterState& after) {
+  const auto& kept = after.previous_rings();
+  return std::any_of(before.previous_rings().begin(), before.previous_rings().end(), [&](const std::string& ring) {
+    return std::find(kept.begin(), kept.end(), ring) == kept.end();
+  });
+}
+
+std::uint64_t oldest_ring(const ClusterState& state) {
+  std::uint64_t oldest = state.ring_epoch();
+  for (const std::string& encoded : state.previous_rings()) {
+    const auto ring = ring::Ring::decode(encoded);
+    if (ring) oldest = std::min(oldest, ring->epoch());
+  }
+  return oldest;
+}
+
+}  // namespace
 
 Result<bool> bucket_exists(Transaction& tx, BucketId id) {
   if (tx.known_buckets().contains(id)) return true;
@@ -62,6 +84,12 @@ Result<CommandResult> set_cluster_state(Transaction& tx, const Step& step, SetCl
   TRY(const bool found, tx.get(Table::other, keys::cluster_state(), row));
   const std::uint64_t version = found && row.size() >= 8 ? load_le<std::uint64_t>(row.data()) : 0;
   if (version != command.expected_version()) return refuse(STALE);
+  ClusterState before;
+  if (version != 0 && !before.ParseFromArray(row.data() + 8, static_cast<int>(row.size()) - 8)) {
+    return Error(Errc::corrupt, "the cluster's state is damaged");
+  }
+  // A ring that changes without moving anything is not kept, and what was placed by the one before is still in place.
+  if (drops_ring(before, command.state())) tx.totals().oldest_ring = oldest_ring(command.state());
   row.assign(8, '\0');
   store_le(row.data(), step.index);
   tx.put(Table::other, keys::cluster_state(), row + command.state().SerializeAsString());

@@ -80,6 +80,7 @@ Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& c
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(const auto old, current_version(tx, command.bucket(), command.key()));
   if (auto refusal = check_write(command.conditions(), old)) return *std::move(refusal);
+  if (placed_by_dropped_ring(tx, command.manifest())) return refuse(STALE);
 
   Version& version = *command.mutable_version();
   version.set_manifest(0);

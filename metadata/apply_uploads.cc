@@ -196,6 +196,7 @@ Result<CommandResult> put_part(Transaction& tx, const Step& step, PutPart& comma
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(const auto stored, find_upload(tx, command.bucket(), command.key(), command.upload_id()));
   if (!stored) return refuse(NO_SUCH_UPLOAD);
+  if (placed_by_dropped_ring(tx, command.manifest())) return refuse(STALE);
   Part& part = *command.mutable_part();
   if (part.number() == 0 || part.number() > kPartNumberMax) {
     CommandResult refusal = refuse(INVALID_PART);

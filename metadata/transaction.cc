@@ -5,9 +5,9 @@
 namespace gabion::metadata {
 namespace {
 
-constexpr std::uint64_t kVersion = 4;
-constexpr std::size_t kNumbers = 12;
-constexpr std::size_t kNumbersOfVersion[kVersion + 1] = {0, 8, 10, 11, kNumbers};
+constexpr std::uint64_t kVersion = 5;
+constexpr std::size_t kNumbers = 13;
+constexpr std::size_t kNumbersOfVersion[kVersion + 1] = {0, 8, 10, 11, 12, kNumbers};
 constexpr std::size_t kNumbersOffset = 8 + 16;
 
 }  // namespace
@@ -19,7 +19,7 @@ std::string encode_totals(const Totals& totals) {
   row.append(totals.cluster.raw());
   for (const std::uint64_t value : {totals.index, totals.sequence, totals.buckets, totals.objects, totals.repairs, totals.doomed,
                                     totals.uploads, totals.completed, totals.remembered, totals.ring_epoch, totals.entry,
-                                    totals.entry_end}) {
+                                    totals.entry_end, totals.oldest_ring}) {
     append(value);
   }
   return row;
@@ -35,7 +35,8 @@ Result<Totals> decode_totals(std::string_view row) {
   totals.cluster = *ClusterId::from_raw(row.substr(8, 16));
   std::uint64_t* const fields[kNumbers] = {&totals.index, &totals.sequence, &totals.buckets, &totals.objects,
                                            &totals.repairs, &totals.doomed, &totals.uploads, &totals.completed,
-                                           &totals.remembered, &totals.ring_epoch, &totals.entry, &totals.entry_end};
+                                           &totals.remembered, &totals.ring_epoch, &totals.entry, &totals.entry_end,
+                                           &totals.oldest_ring};
   for (std::size_t i = 0; i < numbers; ++i) *fields[i] = load_le<std::uint64_t>(row.data() + kNumbersOffset + i * 8);
   if (version < 4) totals.entry_end = totals.index;  // the best that can be told
   return totals;

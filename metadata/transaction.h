@@ -27,6 +27,7 @@ struct Totals {
   std::uint64_t ring_epoch = 0;  // of the cluster state
   std::uint64_t entry = 0;       // of the group's log: everything up to it is applied
   std::uint64_t entry_end = 0;   // `index` behind that entry: what is beyond it belongs to the next one
+  std::uint64_t oldest_ring = 0;  // blocks placed by earlier ones are not taken any more; 0: none has been dropped
 };
 std::string encode_totals(const Totals& totals);
 Result<Totals> decode_totals(std::string_view row);

@@ -4,6 +4,7 @@
 #include "metadata/apply.h"
 #include "metadata/state_machine.h"
 #include "metadata/reads.h"
+#include "ring/ring.h"
 #include "tests/unit/metadata/subject.h"
 
 namespace gabion::metadata::test {
@@ -29,6 +30,7 @@ class Machine {
     return result;
   }
   void open() { machine_ = StateMachine::load(store).value(); }
+  std::uint64_t applied() const { return machine_->applied(); }
   std::string dump() const { return store.dump(); }
 
   MemoryKv store{std::make_shared<MemoryImage>()};
@@ -106,6 +108,40 @@ TEST_CASE("blocks placed by a ring that was replaced before the commit are to be
   REQUIRE(repairs->size() == 1);
   CHECK(repairs->front().block() == etag_bytes("older"));
   CHECK(repairs->front().shards_size() == 6);
+}
+
+TEST_CASE("blocks placed by a ring that was dropped are refused") {
+  Machine machine;
+  const BucketId bucket = machine.apply(create_bucket("b"), 0).bucket().id();
+  SeededRng rng(5);
+  std::vector<ring::Drive> drives(3);
+  for (ring::Drive& drive : drives) drive.id = DriveId::random(rng);
+  const ring::Ring first = *ring::build(ring::Ring(), drives, 3, 2);
+  std::uint64_t version = 0;
+  const auto set = [&](std::uint64_t epoch, std::vector<std::string> previous) {
+    Command command;
+    command.mutable_set_cluster_state()->set_expected_version(version);
+    ClusterState& state = *command.mutable_set_cluster_state()->mutable_state();
+    state.set_ring_epoch(epoch);
+    for (std::string& ring : previous) state.add_previous_rings(std::move(ring));
+    CHECK(machine.apply(command, 0).outcome() == APPLIED);
+    version = machine.applied();
+  };
+  const auto put = [&](std::uint64_t epoch) {
+    Command command = put_blocks(bucket, "key", "key", 100);
+    command.mutable_put_object()->mutable_manifest()->set_ring_epoch(epoch);
+    return machine.apply(command, 0).outcome();
+  };
+  const std::uint64_t old = first.epoch();
+  set(old, {});
+  set(old + 1, {first.encode()});
+  CHECK(put(old) == APPLIED);
+  set(old + 1, {});
+  CHECK(put(old) == STALE);
+  CHECK(put(old + 1) == APPLIED);
+  CHECK(put(0) == APPLIED);
+  set(old + 2, {});  // nothing moved
+  CHECK(put(old + 1) == APPLIED);
 }
 
 TEST_CASE("totals of the first version are read") {

@@ -11,7 +11,7 @@ LAYERS = {
     "ring": ["common/"],
     "erasure": ["common/"],
     "chunkserver": ["common/"],
-    "metadata": ["common/"],
+    "metadata": ["common/", "ring/ring.h"],
     "metadata/cluster": ["common/", "ring/ring.h", "erasure/codec.h", "metadata/metadata.h", "metadata/records.pb.h"],
     "gateway/http": ["common/"],
     "gateway/data": ["common/", "ring/ring.h", "erasure/", "chunkserver/shard_store.h", "chunkserver/ring_epochs.h", "metadata/metadata.h",
