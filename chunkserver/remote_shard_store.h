@@ -1,6 +1,7 @@
 // RemoteShardStore is the ShardStore of a drive on another node. Every call is one question over the channel, with the ring
 // epoch that this node acts by; a put or remove by a ring that the other node knows to be replaced is a conflict. A node that
-// cannot be reached, does not answer in time or answers nonsense is unavailable, as a failed drive is: what was asked may have been done.
+// cannot be reached, does not answer in time or answers nonsense is unavailable, as a failed drive is: what was asked may have
+// been done.
 // Thread-safe. Everything passed by reference must outlive it.
 #pragma once
 

@@ -4,7 +4,8 @@
 //
 // The walk begins when no member moves shards by an older ring any more, so that two members never each take the other's
 // copy for the stray one. At its end it waits until no writer may commit blocks that were placed by an older ring, and looks
-// at what came since. Blocks that fail for now are tried again until they do not; those beyond repair, tried once more, are counted.
+// at what came since. Blocks that fail for now are tried again until they do not; those beyond repair, tried once
+// more, are counted.
 //
 // Thread-safe. `store` and `repairer` outlive it; call stop() before destruction.
 #pragma once
