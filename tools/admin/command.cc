@@ -6,7 +6,7 @@
 #include "common/text.h"
 #include "tools/admin/admin.h"
 #include "tools/admin/commands.h"
-#include "tools/admin/trust.h"
+#include "tools/bench/trust.h"
 
 namespace gabion::admin {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::uint64_t kTokenSeconds = 3600;
 // What is given on the command line: one for the whole of `gabion admin`.
 struct Given {
   std::string endpoint = "http://127.0.0.1:9001";
-  Trust trust;
+  bench::Trust trust;
   Options options;
   std::string wait;  // empty without --wait
   std::uint64_t valid_seconds = kTokenSeconds;
@@ -58,7 +58,7 @@ int run_command(Given& given, const Command& command) {
   }
   std::shared_ptr<asio::ssl::context> tls;
   if (endpoint->secure) {
-    auto made = make_tls(given.trust);
+    auto made = bench::make_tls(given.trust);
     if (!made) return refuse(Exit::usage, made.error().message);
     tls = std::move(*made);
     if (given.trust.insecure) terminal.err("gabion admin: warning: --insecure: the server's certificate is not verified\n");

@@ -66,7 +66,8 @@ ServerOptions patient() {
 Result<Reply> join(TestCluster& cluster, TestNode& node, std::string header) {
   asio::io_context io(1);
   std::optional<Result<Reply>> reply;
-  asio::co_spawn(io, ask_to_join({cluster.clock.now() + 10s}, {{}, "127.0.0.1", node.port}, cluster.authority_prefix(), header, cluster.clock),
+  const PeerAddress at{{}, "127.0.0.1", node.port};
+  asio::co_spawn(io, ask_to_join({cluster.clock.now() + 10s}, at, cluster.authority_prefix(), header, cluster.clock),
                  [&](std::exception_ptr, Result<Reply> r) { reply.emplace(std::move(r)); });
   io.run();
   return std::move(*reply);

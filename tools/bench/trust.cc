@@ -1,9 +1,9 @@
-#include "tools/admin/trust.h"
+#include "tools/bench/trust.h"
 
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
-namespace gabion::admin {
+namespace gabion::bench {
 
 Result<std::shared_ptr<asio::ssl::context>> make_tls(const Trust& trust) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
@@ -24,4 +24,4 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls(const Trust& trust) {
   return context;
 }
 
-}  // namespace gabion::admin
+}  // namespace gabion::bench

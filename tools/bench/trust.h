@@ -1,4 +1,4 @@
-// Which servers `gabion admin` believes over https.
+// Which servers a client believes over https.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -8,7 +8,7 @@
 #include "common/async.h"
 #include "common/result.h"
 
-namespace gabion::admin {
+namespace gabion::bench {
 
 struct Trust {
   std::string ca_file;    // PEM: believed besides the system's authorities; may be empty
@@ -18,4 +18,4 @@ struct Trust {
 // invalid: the file cannot be read, with a text that names it.
 Result<std::shared_ptr<asio::ssl::context>> make_tls(const Trust& trust);
 
-}  // namespace gabion::admin
+}  // namespace gabion::bench
