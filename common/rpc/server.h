@@ -4,8 +4,8 @@
 //   RpcServer server(executors, clock, handler, options, metrics);
 //   TRY(port, server.start());   ...   co_await server.stop(grace);
 // A peer without a certificate is a stranger, who may call Method::join and nothing else, once at a time. Connections of nodes,
-// of strangers and of those who have not greeted yet are bounded apart, so that none keeps out the nodes. stop() must have returned before the
-// server is destroyed, and the threads run until then.
+// of strangers and of those who have not greeted yet are bounded apart, so that none keeps out the nodes. stop() must have
+// returned before the server is destroyed, and the threads run until then.
 #pragma once
 
 #include <atomic>

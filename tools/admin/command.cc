@@ -41,7 +41,9 @@ int run_command(Given& given, const Command& command) {
     return static_cast<int>(exit);
   };
   const auto endpoint = bench::parse_endpoint(given.endpoint);
-  if (!endpoint) return refuse(Exit::usage, "'" + given.endpoint + "' is not an admin port; write http://HOST:PORT or https://HOST:PORT");
+  if (!endpoint) {
+    return refuse(Exit::usage, "'" + given.endpoint + "' is not an admin port; write http://HOST:PORT or https://HOST:PORT");
+  }
   bench::Credentials credentials;
   credentials.access_key = from_environment({"GABION_ROOT_ACCESS_KEY", "AWS_ACCESS_KEY_ID"});
   credentials.secret_key = from_environment({"GABION_ROOT_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"});

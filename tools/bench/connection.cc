@@ -131,7 +131,8 @@ task<Result<void>> Connection::send(std::string_view head, std::span<const asio:
   all.reserve(body.size() + 1);
   all.emplace_back(head.data(), head.size());
   all.insert(all.end(), body.begin(), body.end());
-  auto [code, written] = tls_ ? co_await asio::async_write(*tls_, all, kNothrow) : co_await asio::async_write(socket_, all, kNothrow);
+  auto [code, written] = tls_ ? co_await asio::async_write(*tls_, all, kNothrow)
+                              : co_await asio::async_write(socket_, all, kNothrow);
   if (code) co_return network_error("send", code);
   co_return Result<void>();
 }

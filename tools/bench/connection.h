@@ -1,5 +1,6 @@
 // One keep-alive HTTP/1.1 connection of a client: a request is written in one gathered write, its response's
-// body is read piece by piece or thrown away. Over TLS where it is given whom to trust. Lives on one executor; one request at a time.
+// body is read piece by piece or thrown away. Over TLS where it is given whom to trust.
+// Lives on one executor; one request at a time.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
