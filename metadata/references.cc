@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "metadata/apply.h"
 
@@ -34,20 +35,43 @@ Result<void> forget_repair(Transaction& tx, const std::string& block) {
   return {};
 }
 
+// The block stays, in the manifest that this command made.
+Result<void> pass_repair_on(Transaction& tx, const Step& step, const std::string& block) {
+  RepairIntent intent;
+  std::string row = keys::repair(block);
+  TRY(const bool found, tx.read(Table::other, row, intent));
+  if (!found) return {};
+  intent.set_manifest(step.index);
+  tx.write(Table::other, std::move(row), intent);
+  return {};
+}
+
 // Inline bytes go with the manifest; blocks wait for the collector; slices give their references back.
 Result<void> remove_manifest(Transaction& tx, const Step& step, ManifestId id) {
   Manifest manifest;
   TRY(const bool found, tx.read(Table::manifests, keys::manifest(id), manifest));
   if (!found) return Error(Errc::corrupt, fmt::format("manifest {} is referred to and does not exist", id));
   tx.erase(Table::manifests, keys::manifest(id));
-  for (const Block& block : manifest.blocks()) TRY_OK(forget_repair(tx, block.id()));
-  if (manifest.blocks_size() != 0) {
-    Doomed doomed;
+  // A command that came twice without being recognised replaces what it made itself: the blocks are those of the new
+  // manifest, and must not be collected with the old one.
+  Manifest made;
+  if (manifest.blocks_size() != 0) TRY_OK(tx.read(Table::manifests, keys::manifest(step.index), made));
+  std::unordered_set<std::string_view> live;
+  for (const Block& block : made.blocks()) live.insert(block.id());
+  Doomed doomed;
+  for (Block& block : *manifest.mutable_blocks()) {
+    if (live.contains(block.id())) {
+      TRY_OK(pass_repair_on(tx, step, block.id()));
+      continue;
+    }
+    TRY_OK(forget_repair(tx, block.id()));
+    doomed.add_blocks()->Swap(&block);
+  }
+  if (doomed.blocks_size() != 0) {
     doomed.set_manifest(id);
     doomed.set_doomed_us(step.time_us);
     doomed.set_data_shards(manifest.data_shards());
     doomed.set_parity_shards(manifest.parity_shards());
-    doomed.mutable_blocks()->Swap(manifest.mutable_blocks());
     tx.write(Table::other, keys::doomed(id), doomed);
     ++tx.totals().doomed;
   }

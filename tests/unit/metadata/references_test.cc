@@ -3,6 +3,7 @@
 #include <catch2/generators/catch_generators_range.hpp>
 
 #include "metadata/apply.h"
+#include "metadata/reads.h"
 #include "metadata/state_machine.h"
 #include "tests/unit/metadata/random_commands.h"
 
@@ -52,6 +53,33 @@ TEST_CASE("the same log gives the same state byte for byte, however it is cut in
   REQUIRE(one->commit().has_value());
   REQUIRE(two->commit().has_value());
   CHECK(first.dump() == second.dump());
+}
+
+TEST_CASE("blocks of a manifest that is replaced by one with the same blocks are not collected") {
+  MemoryKv store(std::make_shared<MemoryImage>());
+  const auto machine = StateMachine::load(store).value();
+  const auto apply = [&](const Command& command) {
+    REQUIRE(machine->apply(machine->applied() + 1, command.SerializeAsString()).has_value());
+    REQUIRE(machine->commit().has_value());
+  };
+  apply(create_bucket("b"));
+  const auto doomed = [&store] { return count_rows(store, Table::other, keys::all_doomed()); };
+  Command same = put_blocks(1, "k", "block", 100);
+  same.mutable_put_object()->add_intents()->set_block(etag_bytes("block"));
+  same.mutable_put_object()->mutable_intents(0)->add_shards(1);
+  apply(same);
+  apply(same);
+  CHECK(doomed() == 0);
+  check_references(store);
+  const auto repairs = reads::repairs(store, "", 10);
+  REQUIRE(repairs->size() == 1);
+  CHECK(repairs->front().manifest() == 3);
+  apply(put_blocks(1, "k", "other", 100));
+  CHECK(doomed() == 1);
+  apply(create_upload(1, "k", "id"));
+  apply(put_part(1, "k", "id", 1, "part", 100));
+  apply(put_part(1, "k", "id", 1, "part", 100));
+  CHECK(doomed() == 1);
 }
 
 }  // namespace gabion::metadata::test
