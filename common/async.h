@@ -81,28 +81,33 @@ class Event {
 
 class Gate {
  public:
-  ~Gate() { GABION_CHECK(count_.load() == 0, "a gate is destroyed while tasks are inside"); }
+  ~Gate() { GABION_CHECK(state_->count.load() == 0, "a gate is destroyed while tasks are inside"); }
   // False once closing: the caller must not start.
   bool enter() {
-    count_.fetch_add(1);
-    if (!closing_.load()) return true;
+    state_->count.fetch_add(1);
+    if (!state_->closing.load()) return true;
     leave();
     return false;
   }
   void leave() {
-    if (count_.fetch_sub(1) == 1 && closing_.load()) empty_.set();
+    // Whoever closes may go on, and destroy the gate, as soon as the count is 0.
+    const std::shared_ptr<State> state = state_;
+    if (state->count.fetch_sub(1) == 1 && state->closing.load()) state->empty.set();
   }
-  bool closing() const { return closing_.load(); }
+  bool closing() const { return state_->closing.load(); }
   // No task enters any more; returns when the last one has left.
   task<void> close() {
-    closing_.store(true);
-    while (count_.load() != 0) co_await empty_.wait();
+    state_->closing.store(true);
+    while (state_->count.load() != 0) co_await state_->empty.wait();
   }
 
  private:
-  std::atomic<std::size_t> count_{0};
-  std::atomic<bool> closing_{false};
-  Event empty_;
+  struct State {
+    std::atomic<std::size_t> count{0};
+    std::atomic<bool> closing{false};
+    Event empty;
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 // Starts `work` on `executor` inside `gate`. Returns false, and does not start, when the gate is closing.
@@ -153,17 +158,18 @@ task<T> run_on(Executor executor, task<T> work) {
 
 template <class T>
 T block_on(Executor executor, task<T> work) {
-  std::promise<T> done;
-  auto future = done.get_future();
+  // Shared, as the caller goes on while the promise still wakes it.
+  const auto done = std::make_shared<std::promise<T>>();
+  auto future = done->get_future();
   if constexpr (std::is_void_v<T>) {
-    asio::co_spawn(executor, std::move(work), [&done](std::exception_ptr exception) {
+    asio::co_spawn(executor, std::move(work), [done](std::exception_ptr exception) {
       if (exception) escaped_exception("block_on", exception);
-      done.set_value();
+      done->set_value();
     });
   } else {
-    asio::co_spawn(executor, std::move(work), [&done](std::exception_ptr exception, T value) {
+    asio::co_spawn(executor, std::move(work), [done](std::exception_ptr exception, T value) {
       if (exception) escaped_exception("block_on", exception);
-      done.set_value(std::move(value));
+      done->set_value(std::move(value));
     });
   }
   return future.get();
