@@ -193,7 +193,8 @@ Result<void> LogOpening::judge_tail() {
     const IndexRange& range = tail_.damaged.back();
     return Error(
         Errc::corrupt,
-        fmt::format("entries {} to {} of the metadata log were acknowledged and are damaged on every drive", range.first, range.last));
+        fmt::format("entries {} to {} of the metadata log were acknowledged and are damaged on every drive", range.first,
+                    range.last));
   }
   last_ = tail_.records.empty() ? tail_first_ - 1 : tail_.records.back().header.index;
   return {};

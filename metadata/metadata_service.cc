@@ -28,7 +28,9 @@ task<Result<rpc::Reply>> MetadataService::handle(Context ctx, rpc::Peer peer, rp
     if (request.ParseFromString(header)) value = co_await read(ctx, std::move(request));
     else value = Error(Errc::invalid, "a question to the metadata cannot be decoded");
   }
-  if (value && value->size() > rpc::kPayloadMax) value = Error(Errc::too_large, "the answer of the metadata is too large to be sent");
+  if (value && value->size() > rpc::kPayloadMax) {
+    value = Error(Errc::too_large, "the answer of the metadata is too large to be sent");
+  }
   AnswerStatus status;
   if (value) co_return rpc::Reply{status.SerializeAsString(), Bytes::copy_of(*value)};
   status.set_error(static_cast<std::uint32_t>(value.error().code));
@@ -68,7 +70,8 @@ task<Result<std::string>> MetadataService::read_page(Context ctx, ReadRequest re
     }
     case ReadRequest::kUploads: {
       const auto& of = request.uploads();
-      ListUploadsRequest list{of.bucket(), of.prefix(), of.delimiter(), of.key_marker(), of.upload_id_marker(), limited(of.limit())};
+      ListUploadsRequest list{of.bucket(),     of.prefix(),           of.delimiter(),
+                              of.key_marker(), of.upload_id_marker(), limited(of.limit())};
       co_return co_await encoded(metadata_.list_uploads(ctx, std::move(list)));
     }
     case ReadRequest::kParts: {

@@ -109,7 +109,8 @@ void ClusterDuties::report_jobs(Heartbeat& heartbeat) const {
 task<void> ClusterDuties::follow(metadata::Metadata::VersionedClusterState current) {
   const auto before = options_.layout.placement().view()->epoch();
   if (auto applied = options_.layout.apply(current.state); !applied) {
-    LOG(error, "cluster", "the cluster's state cannot be used; staying with the one before", field("error", applied.error().message));
+    LOG(error, "cluster", "the cluster's state cannot be used; staying with the one before",
+        field("error", applied.error().message));
     co_return;
   }
   options_.metadata.set_members(current.state);

@@ -81,8 +81,12 @@ void ClusterPort::set_peers(const metadata::ClusterState& state) {
   std::vector<rpc::PeerAddress> addresses;
   for (const metadata::NodeInfo& node : state.nodes()) {
     auto address = peer_address(NodeId{node.id()}, node.address());
-    if (address) addresses.push_back(*std::move(address));
-    else LOG(error, "cluster", "a node has no address that makes sense", field("node", node.id()), field("error", address.error().message));
+    if (address) {
+      addresses.push_back(*std::move(address));
+    } else {
+      LOG(error, "cluster", "a node has no address that makes sense", field("node", node.id()),
+          field("error", address.error().message));
+    }
   }
   peers->set_peers(std::move(addresses));
 }

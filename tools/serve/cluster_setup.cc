@@ -16,7 +16,8 @@ cluster::Facts facts_at(Clock& clock) {
   return facts;
 }
 
-Result<void> certify(const metadata::ClusterState& state, const Secrets& secrets, Membership& membership, Clock& clock, Rng& rng) {
+Result<void> certify(const metadata::ClusterState& state, const Secrets& secrets, Membership& membership, Clock& clock,
+                     Rng& rng) {
   TRY(const pki::Authority authority, open_authority(state, secrets.master_key));
   if (membership.key().empty()) membership.set_key(pki::make_key());
   TRY(const std::string request, pki::make_request(membership.key()));
@@ -59,7 +60,8 @@ task<Result<void>> found_cluster(metadata::Metadata& metadata, const Config& con
   co_return Result<void>();
 }
 
-task<Result<void>> announce_drives(metadata::Metadata& metadata, NodeId node, std::vector<metadata::DriveInfo> drives, Clock& clock) {
+task<Result<void>> announce_drives(metadata::Metadata& metadata, NodeId node, std::vector<metadata::DriveInfo> drives,
+                                   Clock& clock) {
   const auto announce = [&](metadata::ClusterState& state) -> Result<void> {
     std::vector<metadata::DriveInfo> unknown;
     for (const metadata::DriveInfo& drive : drives) {

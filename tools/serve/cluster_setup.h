@@ -22,7 +22,8 @@ task<Result<void>> found_cluster(metadata::Metadata& metadata, const Config& con
                                  std::vector<metadata::DriveInfo> drives, Clock& clock);
 
 // Those that the cluster does not know yet. They take data at once, and get their share of what there is.
-task<Result<void>> announce_drives(metadata::Metadata& metadata, NodeId node, std::vector<metadata::DriveInfo> drives, Clock& clock);
+task<Result<void>> announce_drives(metadata::Metadata& metadata, NodeId node, std::vector<metadata::DriveInfo> drives,
+                                   Clock& clock);
 
 // `fresh` takes the places of the drive `lost`.
 task<Result<void>> replace_drive(metadata::Metadata& metadata, DriveId lost, metadata::DriveInfo fresh, Clock& clock);

@@ -48,7 +48,8 @@ Result<void> check_drives(erasure::Profile profile, const Config& config) {
 
 Result<void> check_secrets(const Joined& joined, const Secrets& secrets) {
   if (secrets.access_key != joined.reply.access_key() || secrets.secret_key != joined.reply.secret_key()) {
-    return Error(Errc::invalid, "GABION_ROOT_ACCESS_KEY and GABION_ROOT_SECRET_KEY are not those of the cluster; leave them unset");
+    return Error(Errc::invalid,
+                 "GABION_ROOT_ACCESS_KEY and GABION_ROOT_SECRET_KEY are not those of the cluster; leave them unset");
   }
   if (as_text(secrets.master_key.view()) != joined.reply.master_key()) {
     return Error(Errc::invalid, "GABION_MASTER_KEY is not the one of the cluster; leave it unset");
@@ -94,7 +95,8 @@ std::vector<Disk*> metadata_disks_of(const std::vector<OpenDrive>& drives) {
 Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std::function<const char*(const char*)>& getenv,
                        const Executor& executor, Clock& clock, Rng& rng) {
   std::optional<Joined> joined;
-  const ClusterOfNew cluster_of_new = [&](std::optional<ClusterId> begun, const std::vector<Disk*>& formatted) -> Result<ClusterId> {
+  const ClusterOfNew cluster_of_new = [&](std::optional<ClusterId> begun,
+                                          const std::vector<Disk*>& formatted) -> Result<ClusterId> {
     TRY(const auto known, read_membership(formatted));
     if (begun && known) return *begun;
     if (config.cluster_join.empty()) {
@@ -118,8 +120,9 @@ Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std
   if (joined) out.membership = membership_of(*joined, config);
   else if (known) out.membership = *std::move(known);
   else if (out.fresh) out.membership = first_of(out.cluster);
-  else return Error(Errc::corrupt, fmt::format("the file '{}' is on none of the drives: this node does not know who it is in its cluster",
-                                               kMembershipFile));
+  else return Error(Errc::corrupt,
+                    fmt::format("the file '{}' is on none of the drives: this node does not know who it is in its cluster",
+                                kMembershipFile));
   if (out.membership.cluster() != out.cluster.raw()) {
     return Error(Errc::invalid, "the drives given belong to two clusters");
   }

@@ -95,7 +95,9 @@ task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
       }
       continue;
     }
-    if (!joined.reply.ParseFromString(reply->header)) co_return Error(Errc::corrupt, at + " gave an answer that cannot be decoded");
+    if (!joined.reply.ParseFromString(reply->header)) {
+      co_return Error(Errc::corrupt, at + " gave an answer that cannot be decoded");
+    }
     co_return joined;
   }
   co_return last;

@@ -93,7 +93,8 @@ Result<void> Front::start(std::shared_ptr<net::TlsContext> tls) {
   TRY(const net::ListenAddress admin_address, listen_address(config_.admin_listen));
   if (describe_node(config_).gateway()) TRY_OK(start_s3(server_options(s3_address, tls)));
   const gateway::http::ServerOptions admin_options = server_options(admin_address, tls);
-  admin_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, admin_, admin_options, admin_metrics_);
+  admin_server_ = std::make_unique<gateway::http::HttpServer>(threads_.executors(), clock_, rng_, admin_, admin_options,
+                                                              admin_metrics_);
   auto started = admin_server_->start();
   if (!started) {
     stop(Duration::zero());
@@ -203,7 +204,8 @@ int run_node(const Config& config, std::function<Result<Loaded>()> reload) {
     tls = std::move(*loaded);
   }
   IoThreads threads("io", config.threads != 0 ? config.threads : std::max(1u, std::thread::hardware_concurrency()));
-  auto storage = Storage::open(config, [](const char* name) { return std::getenv(name); }, threads.executors(), clock, rng, registry);
+  const GetEnv getenv = [](const char* name) { return std::getenv(name); };
+  auto storage = Storage::open(config, getenv, threads.executors(), clock, rng, registry);
   if (!storage) return refuse(storage.error());
   Front front(config, **storage, threads, clock, rng, registry);
   (*storage)->start();

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "common/async.h"
 #include "common/check.h"
@@ -111,7 +110,8 @@ Result<void> Storage::enter(Enrolled enrolled, const GetEnv& getenv) {
 }
 
 Result<void> Storage::open_metadata(bool founding, bool fresh) {
-  NodeMetadata::Options options{config_, *port_, drives_, background_.executor(), readers_.get_executor(), clock_, rng_, registry_};
+  NodeMetadata::Options options{config_, *port_, drives_, background_.executor(), readers_.get_executor(),
+                                clock_,  rng_,   registry_};
   metadata_ = std::make_unique<NodeMetadata>(options);
   const auto start = founding ? NodeMetadata::Start::found : fresh ? NodeMetadata::Start::join : NodeMetadata::Start::restart;
   if (membership_.metadata()) TRY_OK(metadata_->open_member(self(), cluster_, start));
@@ -140,7 +140,7 @@ Result<metadata::Metadata::VersionedClusterState> Storage::wait_for_cluster() {
     }
     if (current.error().code != Errc::unavailable) return current.error();
     LOG(warn, "serve", "waiting for the metadata of the cluster", field("reason", current.error().message));
-    std::this_thread::sleep_for(kWaitInterval);
+    block_on(background_.executor(), clock_.sleep(kWaitInterval));
   }
 }
 
@@ -155,7 +155,9 @@ Result<void> Storage::check_class(const metadata::ClusterState& state) const {
 
 Result<void> Storage::open_drives(const metadata::ClusterState& state, bool fresh) {
   if (!fresh) {
-    drives_.drop([&](const DriveId& id) { return metadata::cluster::find_drive(state, id) == nullptr && is_chunkserver(config_); });
+    drives_.drop([&](const DriveId& id) {
+      return metadata::cluster::find_drive(state, id) == nullptr && is_chunkserver(config_);
+    });
   }
   drives_.open_engines();
   layout_->serve_local_drives();

@@ -37,7 +37,13 @@ std::uint64_t first_entry(LogReplica& replica, const LogReplica::Inventory& inve
 }  // namespace
 
 Scenario::Scenario(std::uint64_t seed, Faults faults, std::size_t drives)
-    : faults_(faults), world_(seed), choices_(seed * 31 + 7), eager_flushes_(seed), missing_(drives), in_sync_(drives, true), commands_(choices_) {
+    : faults_(faults),
+      world_(seed),
+      choices_(seed * 31 + 7),
+      eager_flushes_(seed),
+      missing_(drives),
+      in_sync_(drives, true),
+      commands_(choices_) {
   for (std::size_t i = 0; i < drives; ++i) {
     disks_.push_back(std::make_unique<sim::SimDisk>(world_.rng()));
     images_.push_back(std::make_shared<MemoryImage>());

@@ -77,7 +77,7 @@ TEST_CASE("a node with a token gets a number, a certificate that the authority s
   REQUIRE(certificate.has_value());
   CHECK(certificate->subject == pki::Subject{cluster.id, NodeId{2}});
   CHECK(reply->access_key() == "ACCESS");
-  CHECK(reply->master_key() == std::string_view(reinterpret_cast<const char*>(cluster.secrets.master_key.view().data()), kKeyBytes));
+  CHECK(reply->master_key() == as_text(cluster.secrets.master_key.view()));
   CHECK(reply->state().nodes_size() == 2);
   CHECK(reply->state().ring().empty());  // an answer to a stranger is small, however large the cluster
   CHECK(cluster.state().nodes(1).address() == "127.0.0.2:9002");

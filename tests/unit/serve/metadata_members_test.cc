@@ -53,7 +53,8 @@ TEST_CASE("nobody is removed whom the rest could not do without") {
 }
 
 TEST_CASE("a leader that leaves hands over to a voter that stays and works") {
-  CHECK(step({voter(1), voter(2), voter(3), voter(4)}, {leaving(1), down(2), up(3), up(4)}) == MemberStep{Kind::transfer, NodeId{3}});
+  const std::vector<Member> four{voter(1), voter(2), voter(3), voter(4)};
+  CHECK(step(four, {leaving(1), down(2), up(3), up(4)}) == MemberStep{Kind::transfer, NodeId{3}});
 }
 
 }  // namespace
