@@ -80,8 +80,9 @@ void add_stale_placements(const Transaction& tx, const Manifest& manifest, Inten
   }
 }
 
-// Commands with an id are remembered with their results, the last kRememberedMax of them.
-inline constexpr std::uint64_t kRememberedMax = 100'000;
+// Commands with an id are remembered with their results, the last kRememberedMax of them: more than a group commits in the time
+// in which a command may be sent again (ClusterMetadataOptions::patience, 10 s).
+inline constexpr std::uint64_t kRememberedMax = 400'000;
 Result<std::optional<std::string>> find_remembered(Transaction& tx, const std::string& command_id);
 Result<void> remember(Transaction& tx, const std::string& command_id, std::string result);
 
