@@ -309,7 +309,8 @@ void Library::Impl::send_entries(const raft_message* message) {
 // A refusal from before the member had what it is known to have by now.
 bool Library::Impl::outdated(NodeId from, const Message& message) const {
   raft_index matched = 0;
-  if (message.rejected == 0 || raft_match_index(&raft, raft::to_library(from), &matched) != 0) return false;
+  // One of a later term is what a leader steps down for, whatever it says of the log.
+  if (message.rejected == 0 || message.term > raft_current_term(&raft) || raft_match_index(&raft, raft::to_library(from), &matched) != 0) return false;
   return message.rejected <= matched || message.last_index < matched;
 }
 
