@@ -310,7 +310,8 @@ void Library::Impl::send_entries(const raft_message* message) {
 bool Library::Impl::outdated(NodeId from, const Message& message) const {
   raft_index matched = 0;
   // One of a later term is what a leader steps down for, whatever it says of the log.
-  if (message.rejected == 0 || message.term > raft_current_term(&raft) || raft_match_index(&raft, raft::to_library(from), &matched) != 0) return false;
+  if (message.rejected == 0 || message.term > raft_current_term(&raft)) return false;
+  if (raft_match_index(&raft, raft::to_library(from), &matched) != 0) return false;
   return message.rejected <= matched || message.last_index < matched;
 }
 
