@@ -28,6 +28,7 @@ enum class Errc : unsigned char {
   cancelled,        // the caller gave up or the service is stopping
   end_of_stream,    // the peer closed
   internal,         // a bug or an impossible state
+  moved,            // another group of the metadata has the key now
 };
 
 std::string_view to_string(Errc code);
