@@ -100,6 +100,19 @@ Result<IndexPage> DriveStore::list_now(const ShardKey& from, std::size_t limit) 
   return condition_.error();
 }
 
+Result<ShardPage> DriveStore::list_before_now(std::uint64_t position, ShardKey from, std::size_t limit) {
+  ShardPage out;
+  for (;;) {
+    TRY(const IndexPage page, list_now(from, limit - out.shards.size()));
+    for (const auto& [key, entry] : page.entries) {
+      if (entry.sequence < position) out.shards.push_back({key, entry.length});
+    }
+    out.more = page.more;
+    if (!page.more || out.shards.size() == limit) return out;
+    from = next_key(page.entries.back().first).value_or(from);
+  }
+}
+
 Result<std::shared_ptr<File>> DriveStore::segment_file(SegmentNumber number, ReadMode mode) {
   if (auto file = files_.cached(number)) return file;
   if (mode == ReadMode::cached_only) return Error(Errc::would_block, "the segment is not open");
@@ -217,19 +230,22 @@ task<Result<ShardInfo>> DriveStore::stat(Context ctx, ShardKey key) {
   co_return ShardInfo{key, (*entry)->length};
 }
 
-task<Result<ShardPage>> DriveStore::list(Context ctx, ShardKey from, std::size_t limit) {
+task<Result<ShardPage>> DriveStore::list_any(Context ctx, std::uint64_t before, ShardKey from, std::size_t limit) {
   CO_CHECK(usable(ctx));
-  auto page = co_await offload(readers_, [this, from, limit] { return list_now(from, limit); });
+  auto page = co_await offload(readers_, [=, this] { return list_before_now(before, from, limit); });
   if (!page && condition_.index_damaged()) {
     CO_CHECK(co_await writer_.rebuild_index());
-    page = co_await offload(readers_, [this, from, limit] { return list_now(from, limit); });
+    page = co_await offload(readers_, [=, this] { return list_before_now(before, from, limit); });
   }
-  if (!page) co_return std::move(page).error();
-  ShardPage out;
-  out.more = page->more;
-  out.shards.reserve(page->entries.size());
-  for (const auto& [key, entry] : page->entries) out.shards.push_back({key, entry.length});
-  co_return out;
+  co_return page;
+}
+
+task<Result<ShardPage>> DriveStore::list(Context ctx, ShardKey from, std::size_t limit) {
+  return list_any(ctx, UINT64_MAX, from, limit);
+}
+
+task<Result<ShardPage>> DriveStore::list_before(Context ctx, std::uint64_t position, ShardKey from, std::size_t limit) {
+  return list_any(ctx, position, from, limit);
 }
 
 // --- State ---

@@ -46,6 +46,12 @@ class DriveStore final : public ShardStore {
   // Reads every cell of a shard from the drive, for scrub. corrupt names what is bad; not_found.
   task<Result<void>> verify(Context ctx, ShardKey key);
 
+  // A moment in the life of the drive: what it has now was stored before it, and nothing that is put from now on will have been.
+  std::uint64_t position() const { return writer_.next_sequence(); }
+  // As list(), but only shards that were stored before that position, wherever compaction brought them since. A shard that was
+  // put again later is not among them. Good for as long as the drive is open.
+  task<Result<ShardPage>> list_before(Context ctx, std::uint64_t position, ShardKey from, std::size_t limit);
+
   // Compacts one segment now, at the configured rate. False when no segment has enough garbage, or one is being compacted.
   task<Result<bool>> compact_once();
   void pause_compaction(bool paused);
@@ -64,6 +70,8 @@ class DriveStore final : public ShardStore {
   Result<void> usable(const Context& ctx) const;
   Result<std::optional<IndexEntry>> find(const ShardKey& key, ReadMode mode);
   Result<IndexPage> list_now(const ShardKey& from, std::size_t limit);
+  Result<ShardPage> list_before_now(std::uint64_t position, ShardKey from, std::size_t limit);
+  task<Result<ShardPage>> list_any(Context ctx, std::uint64_t before, ShardKey from, std::size_t limit);
   task<Result<Bytes>> read_range(ShardKey key, Range range, ReadMode mode);
   task<Result<std::optional<IndexEntry>>> find_waiting(ShardKey key);
   Result<Bytes> read_now(const ShardKey& key, Range range, ReadMode mode);

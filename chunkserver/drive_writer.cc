@@ -18,8 +18,12 @@ DriveWriter::~DriveWriter() {
   GABION_CHECK(!draining_ && queue_.empty(), "a drive is destroyed while operations are under way");
 }
 
+// The sequence never goes back while the drive is open, even where recovery finds nothing of the newest records any more.
 void DriveWriter::open_at(const Recovered& recovered) {
+  const std::uint64_t sequence = std::max(position_.next_sequence, recovered.position.next_sequence);
   position_ = recovered.position;
+  position_.next_sequence = sequence;
+  next_sequence_ = sequence;
   newest_ = recovered.next_segment;
   log_.continue_at(recovered.next_segment);
 }
@@ -225,6 +229,7 @@ Result<void> DriveWriter::publish(const IndexBatch& changes) {
   TRY_OK(index_.apply(changes));
   table_.update(changes.segments);
   position_ = changes.position;
+  next_sequence_ = position_.next_sequence;
   unflushed_bytes_ += position_.offset - std::min(before, position_.offset);
   if (unflushed_bytes_ < options_.index_flush_bytes) return {};
   unflushed_bytes_ = 0;

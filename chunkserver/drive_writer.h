@@ -40,6 +40,8 @@ class DriveWriter {
   // Seals the newest segment and flushes the index, so that the next start reads nothing.
   task<Result<void>> close();
 
+  // Every record of the drive has a smaller sequence, and whatever is appended from now on has none.
+  std::uint64_t next_sequence() const { return next_sequence_.load(); }
   // Segments from this number on may still grow.
   SegmentNumber newest() const { return newest_.load(); }
   // Bytes of the drive that puts leave alone.
@@ -92,6 +94,7 @@ class DriveWriter {
   LogPosition position_;
   std::uint64_t unflushed_bytes_ = 0;
   std::atomic<SegmentNumber> newest_{0};
+  std::atomic<std::uint64_t> next_sequence_{1};  // behind what is durable and in the index
   // Guarded by mutex_.
   std::mutex mutex_;
   std::deque<std::shared_ptr<Work>> queue_;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,15 @@ struct ShardKey {
 
   friend auto operator<=>(const ShardKey&, const ShardKey&) = default;
 };
+
+// The first key that is greater; nullopt: there is none.
+inline std::optional<ShardKey> next_key(ShardKey key) {
+  if (++key.index != 0) return key;
+  for (std::size_t i = key.block.bytes.size(); i-- > 0;) {
+    if (++key.block.bytes[i] != 0) return key;
+  }
+  return std::nullopt;
+}
 
 struct ShardInfo {
   ShardKey key;

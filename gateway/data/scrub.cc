@@ -9,15 +9,6 @@ constexpr std::size_t kShardsPerPage = 256;
 constexpr std::size_t kManifestsPerPage = 256;
 constexpr std::size_t kAwayMax = 200'000;  // strays looked after in one scrub
 
-// The first key that is greater.
-std::optional<chunkserver::ShardKey> next_key(chunkserver::ShardKey key) {
-  if (++key.index != 0) return key;
-  for (std::size_t i = key.block.bytes.size(); i-- > 0;) {
-    if (++key.block.bytes[i] != 0) return key;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Scrubber::Scrubber(BlockStore& store, Repairer& repairer, ScrubOptions options)
@@ -152,7 +143,7 @@ task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::ve
   for (;;) {
     const bool on = co_await wait_while_paused(job);
     if (!on) co_return Error(Errc::cancelled, "the job was interrupted");
-    CO_TRY(const auto page, co_await core_.deps.metadata.manifests(ctx, after, kManifestsPerPage));
+    CO_TRY(const auto page, co_await core_.deps.metadata.manifests(ctx, metadata::kRootGroup, after, kManifestsPerPage));
     if (page.empty()) break;
     after = page.back().id;
     for (const auto& entry : page) {
