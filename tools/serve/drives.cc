@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/log.h"
+#include "tools/serve/joining.h"
 
 namespace gabion::serve {
 namespace {
@@ -30,6 +31,7 @@ Result<bool> is_blank(Disk& disk) {
   TRY(const auto names, disk.list(""));
   for (const std::string& name : names) {
     if (name == "lost+found" || name == kLockFile || name == std::string(chunkserver::kIdentityFile) + ".new") continue;
+    if (name.starts_with(kJoinKeyFile)) continue;
     if (name != "segments") return false;
     TRY(const auto segments, disk.list(name));
     if (!segments.empty()) return false;
@@ -105,9 +107,10 @@ Result<DriveSet> format_fresh(Found found, erasure::Profile profile, const Clust
   DriveSet set;
   std::optional<ClusterId> begun;
   if (!found.identified.empty()) begun = found.identified.front().identity.cluster;
-  std::vector<Disk*> formatted;
-  for (const OpenDrive& drive : found.identified) formatted.push_back(drive.disk.get());
-  TRY(set.cluster, cluster_of_new(begun, formatted));
+  std::vector<Disk*> drives;
+  for (const OpenDrive& drive : found.identified) drives.push_back(drive.disk.get());
+  for (const OpenDrive& drive : found.blank) drives.push_back(drive.disk.get());
+  TRY(set.cluster, cluster_of_new(begun, drives));
   if (begun && *begun != set.cluster) {
     return about(found.identified.front().path, fmt::format("was begun for cluster {}, and this is cluster {}; empty it first",
                                                             begun->to_hex(), set.cluster.to_hex()));

@@ -35,10 +35,10 @@ struct DriveSet {
 };
 
 // `profile` is for fresh drives: parity+1 of them hold the node's metadata. `cluster_of_new` names the cluster that fresh drives
-// are formatted for, given the one that an interrupted attempt began with and the drives that it formatted; it is asked before
-// anything is written.
+// are formatted for, given the one that an interrupted attempt began with, and all drives; it is asked before anything is
+// written.
 // Refusals are errors with one clear line; what is merely missing is logged.
-using ClusterOfNew = std::function<Result<ClusterId>(std::optional<ClusterId> begun, const std::vector<Disk*>& formatted)>;
+using ClusterOfNew = std::function<Result<ClusterId>(std::optional<ClusterId> begun, const std::vector<Disk*>& drives)>;
 Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, const ClusterOfNew& cluster_of_new, Clock& clock,
                              Rng& rng);
 

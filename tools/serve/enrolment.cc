@@ -96,15 +96,16 @@ Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std
                        const Executor& executor, Clock& clock, Rng& rng) {
   std::optional<Joined> joined;
   const ClusterOfNew cluster_of_new = [&](std::optional<ClusterId> begun,
-                                          const std::vector<Disk*>& formatted) -> Result<ClusterId> {
-    TRY(const auto known, read_membership(formatted));
+                                          const std::vector<Disk*>& drives) -> Result<ClusterId> {
+    TRY(const auto known, read_membership(drives));
     if (begun && known) return *begun;
     if (config.cluster_join.empty()) {
       TRY_OK(check_drives(profile, config));
-      return make_new_cluster(rng)(begun, formatted);
+      return make_new_cluster(rng)(begun, drives);
     }
     LOG(info, "serve", "joining a cluster", field("at", config.cluster_join.front()));
-    TRY(joined, block_on(executor, join_cluster(config, clock)));
+    TRY(JoinKey key, keep_join_key(drives));
+    TRY(joined, block_on(executor, join_cluster(config, std::move(key), clock)));
     const auto cluster = ClusterId::from_raw(joined->reply.state().cluster_id());
     if (!cluster) return Error(Errc::corrupt, "the cluster that let this node join has no id");
     return *cluster;
@@ -128,6 +129,7 @@ Result<Enrolled> enrol(const Config& config, erasure::Profile profile, const std
   }
   out.founding = out.fresh && out.membership.certificate().empty();
   if (out.fresh) TRY_OK(write_membership(disks_of(out.drives), out.membership));
+  if (joined) forget_join_key(disks_of(out.drives));
   TRY(out.secrets, load_secrets(metadata_disks_of(out.drives), out.founding, rng, getenv));
   if (joined) TRY_OK(check_secrets(*joined, out.secrets));
   return out;

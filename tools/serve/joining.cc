@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/digest.h"
 #include "common/log.h"
 #include "common/pki/join_token.h"
 #include "common/rpc/client.h"
@@ -17,19 +18,21 @@ namespace {
 constexpr std::string_view kAuthorityPurpose = "gabion cluster authority";
 constexpr Duration kJoinTime = std::chrono::seconds(20);
 constexpr int kJoinsAtOnce = 4;
+constexpr Duration kLookInterval = std::chrono::seconds(1);  // for tokens that are not known here
+constexpr std::size_t kJoinKeyMax = 16 * KiB;
+constexpr std::string_view kRequestBegins = "-----BEGIN CERTIFICATE REQUEST-----";
 
 Error refused() { return {Errc::denied, "the token is not valid: it was used already, has expired, or is of another cluster"}; }
 
-// Takes the token out of the state; false when it is not in it any more.
-bool take_token(metadata::ClusterState& state, std::string_view secret, WallMicros now) {
+Error too_many() { return {Errc::exhausted, "too many nodes are joining at once; try again in a moment"}; }
+
+metadata::JoinToken* find_token(metadata::ClusterState& state, std::string_view secret, WallMicros now) {
   const std::string digest = pki::digest_of_secret(secret);
   auto& tokens = *state.mutable_tokens();
   const auto it = std::find_if(tokens.begin(), tokens.end(), [&](const metadata::JoinToken& token) {
     return token.sha256() == digest && token.expires_us() > now;
   });
-  if (it == tokens.end()) return false;
-  tokens.erase(it);
-  return true;
+  return it == tokens.end() ? nullptr : &*it;
 }
 
 // For people: 0.0.0.0 is nowhere they could connect to.
@@ -72,13 +75,36 @@ metadata::NodeInfo describe_node(const Config& config) {
   return node;
 }
 
-task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
+Result<JoinKey> keep_join_key(const std::vector<Disk*>& drives) {
+  JoinKey kept;
+  for (Disk* drive : drives) {
+    const auto content = read_file(*drive, kJoinKeyFile, kJoinKeyMax);
+    const auto request = content ? content->find(kRequestBegins) : std::string::npos;
+    if (request == std::string::npos) continue;
+    kept.key = content->substr(0, request);
+    kept.signing_request = content->substr(request);
+    return kept;
+  }
+  if (drives.empty()) return Error(Errc::invalid, "a node without drives cannot join a cluster");
+  kept.key = pki::make_key();
+  TRY(kept.signing_request, pki::make_request(kept.key));
+  TRY_OK(replace_file(*drives.front(), kJoinKeyFile, kept.key + kept.signing_request));
+  return kept;
+}
+
+void forget_join_key(const std::vector<Disk*>& drives) {
+  for (Disk* drive : drives) {
+    if (read_file(*drive, kJoinKeyFile, kJoinKeyMax)) (void)drive->remove(kJoinKeyFile);
+  }
+}
+
+task<Result<Joined>> join_cluster(const Config& config, JoinKey key, Clock& clock) {
   CO_TRY(const pki::JoinToken token, pki::parse_join_token(config.cluster_token));
   Joined joined;
-  joined.key = pki::make_key();
+  joined.key = std::move(key.key);
   JoinRequest request;
   request.set_token(token.secret);
-  CO_TRY(*request.mutable_signing_request(), pki::make_request(joined.key));
+  request.set_signing_request(key.signing_request);
   *request.mutable_node() = describe_node(config);
   Error last(Errc::unavailable, "cluster.join names no node");
   for (const std::string& at : config.cluster_join) {
@@ -87,12 +113,8 @@ task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
     ctx.deadline = clock.now() + kJoinTime;
     auto reply = co_await rpc::ask_to_join(ctx, address, token.authority, request.SerializeAsString(), clock);
     if (!reply) {
+      // It may have been admitted all the same: any node tells it so when it asks again.
       last = Error(reply.error().code, fmt::format("{} did not let this node join: {}", at, reply.error().message));
-      // It may have been admitted, and the token used up; another node would only say so.
-      if (last.code == Errc::unknown_outcome || last.code == Errc::deadline) {
-        last.message += "; if `gabion admin node ls` shows it as a new node that is down, remove that and join with a new token";
-        co_return last;
-      }
       continue;
     }
     if (!joined.reply.ParseFromString(reply->header)) {
@@ -103,13 +125,28 @@ task<Result<Joined>> join_cluster(const Config& config, Clock& clock) {
   co_return last;
 }
 
+void JoinService::follow(const metadata::ClusterState& state) {
+  const std::lock_guard lock(mutex_);
+  tokens_.clear();
+  for (const metadata::JoinToken& token : state.tokens()) tokens_.insert(token.sha256());
+}
+
+bool JoinService::worth_a_look(std::string_view token) {
+  const std::lock_guard lock(mutex_);
+  if (tokens_.contains(pki::digest_of_secret(token))) return true;
+  const TimePoint now = clock_.now();
+  if (now < next_look_) return false;
+  next_look_ = now + kLookInterval;
+  return true;
+}
+
 task<Result<rpc::Reply>> JoinService::handle(Context ctx, rpc::Peer, rpc::Method, std::string header, Bytes) {
   JoinRequest request;
   if (!request.ParseFromString(header)) co_return Error(Errc::invalid, "a request to join cannot be decoded");
-  // Anyone can ask, for as long as they like: what that costs is bounded.
+  if (!worth_a_look(request.token())) co_return too_many();
   if (under_way_.fetch_add(1) >= kJoinsAtOnce) {
     under_way_.fetch_sub(1);
-    co_return Error(Errc::exhausted, "too many nodes are joining at once; try again in a moment");
+    co_return too_many();
   }
   ctx.deadline = std::min(ctx.deadline, clock_.now() + kJoinTime);
   const Result<JoinReply> admitted = co_await admit(ctx, std::move(request));
@@ -121,13 +158,21 @@ task<Result<rpc::Reply>> JoinService::handle(Context ctx, rpc::Peer, rpc::Method
 task<Result<JoinReply>> JoinService::admit(Context ctx, JoinRequest request) {
   JoinReply reply;
   const auto admit_one = [&](metadata::ClusterState& state) -> Result<void> {
-    if (!take_token(state, request.token(), clock_.wall())) return refused();
+    metadata::JoinToken* const token = find_token(state, request.token(), clock_.wall());
+    if (token == nullptr) return refused();
+    const std::string asked = sha256(as_bytes(request.signing_request()));
+    const bool again = token->node() != 0;
+    if (again && token->request_sha256() != asked) return refused();
+    if (again && metadata::cluster::find_node(state, NodeId{token->node()}) == nullptr) return refused();
     TRY(const pki::Authority authority, open_authority(state, secrets_.master_key));
-    const NodeId number{state.last_node() + 1};
+    const NodeId number{again ? token->node() : state.last_node() + 1};
     // Before the token is used up: a request that cannot be signed must not cost it.
     TRY(*reply.mutable_certificate(), authority.issue(request.signing_request(), number, clock_, rng_));
     reply.set_authority(authority.certificate());
     reply.set_node(static_cast<std::uint32_t>(number));
+    if (again) return {};
+    token->set_node(reply.node());
+    token->set_request_sha256(asked);
     request.mutable_node()->set_id(reply.node());
     metadata::cluster::Facts facts;
     facts.now_us = clock_.wall();

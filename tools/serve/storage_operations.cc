@@ -115,6 +115,7 @@ Result<void> Storage::open_new_drive(OpenDrive drive) {
 
 task<void> Storage::keep_state(metadata::Metadata::VersionedClusterState current) {
   if (current.version <= membership_.version()) co_return;
+  join_service_->follow(current.state);
   *membership_.mutable_state() = std::move(current.state);
   membership_.set_version(current.version);
   membership_changed_.set();

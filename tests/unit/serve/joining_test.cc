@@ -7,6 +7,7 @@
 #include "common/pki/join_token.h"
 #include "tests/support/memory_metadata.h"
 #include "tests/support/run.h"
+#include "tests/support/temp_dir.h"
 #include "tools/serve/joining.h"
 
 namespace gabion::serve {
@@ -35,6 +36,7 @@ class Cluster {
     entry->set_sha256(pki::digest_of_secret(token.secret));
     entry->set_expires_us(clock.wall() + static_cast<std::uint64_t>(valid.count() / 1000));
     commit(std::move(current.state));
+    service.follow(state());
     return token.secret;
   }
   Result<JoinReply> join(const std::string& secret, const std::string& signing_request) {
@@ -83,12 +85,12 @@ TEST_CASE("a node with a token gets a number, a certificate that the authority s
   CHECK(cluster.state().nodes(1).address() == "127.0.0.2:9002");
 }
 
-TEST_CASE("a token is used once, and one that is wrong or too old lets nobody in") {
+TEST_CASE("a token lets one node in, and one that is wrong or too old lets nobody in") {
   Cluster cluster;
   const std::string request = *pki::make_request(pki::make_key());
   const std::string secret = cluster.grant(std::chrono::hours(1));
   REQUIRE(cluster.join(secret, request).has_value());
-  const auto again = cluster.join(secret, request);
+  const auto again = cluster.join(secret, *pki::make_request(pki::make_key()));
   const auto wrong = cluster.join(std::string(pki::kTokenSecretBytes, 'x'), request);
   const auto old = cluster.join(cluster.grant(Duration::zero()), request);
   for (const auto& refused : {again, wrong, old}) {
@@ -119,7 +121,60 @@ TEST_CASE("a change of the cluster in the middle does not lose the join or let t
   REQUIRE(reply.has_value());
   CHECK(reply->node() == 8);
   CHECK(cluster.state().nodes_size() == 2);
-  CHECK(cluster.state().tokens_size() == 0);
+  CHECK(cluster.state().tokens(0).node() == 8);
+}
+
+TEST_CASE("whoever asks again because the answer was lost is the same node, and nobody else is") {
+  Cluster cluster;
+  const std::string key = pki::make_key();
+  const std::string request = *pki::make_request(key);
+  const std::string secret = cluster.grant(std::chrono::hours(1));
+  const auto lost = cluster.join(secret, request);
+  REQUIRE(lost.has_value());
+  const auto again = cluster.join(secret, request);
+  REQUIRE(again.has_value());
+  CHECK(again->node() == lost->node());
+  CHECK(again->master_key() == lost->master_key());
+  const auto certificate = pki::check_certificate(again->certificate(), again->authority(), cluster.clock.wall());
+  REQUIRE(certificate.has_value());
+  CHECK(certificate->subject == pki::Subject{cluster.id, NodeId{lost->node()}});
+  CHECK(cluster.state().nodes_size() == 2);
+  CHECK_FALSE(cluster.join(secret, *pki::make_request(pki::make_key())).has_value());
+
+  auto without = cluster.state();
+  without.mutable_nodes()->RemoveLast();
+  cluster.commit(std::move(without));
+  CHECK_FALSE(cluster.join(secret, request).has_value());
+}
+
+TEST_CASE("guessing tokens costs the cluster one look a second, and does not keep those out who have one") {
+  Cluster cluster;
+  const std::string request = *pki::make_request(pki::make_key());
+  const std::string secret = cluster.grant(std::chrono::hours(1));
+  unsigned looks = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto guess = cluster.join(std::string(pki::kTokenSecretBytes, static_cast<char>('a' + i % 26)), request);
+    REQUIRE_FALSE(guess.has_value());
+    if (guess.error().code == Errc::denied) ++looks;
+    else CHECK(guess.error().code == Errc::exhausted);
+  }
+  CHECK(looks >= 1);
+  CHECK(looks <= 3);
+  CHECK(cluster.join(secret, request).has_value());
+}
+
+TEST_CASE("the key with which a node asks to join outlives an attempt that did not end, and is forgotten after") {
+  const test::TempDir first, second;
+  const auto a = *PosixDisk::open_root(first.path()), b = *PosixDisk::open_root(second.path());
+  const std::vector<Disk*> drives{a.get(), b.get()};
+  const auto kept = keep_join_key(drives);
+  REQUIRE(kept.has_value());
+  const auto again = keep_join_key({b.get(), a.get()});
+  REQUIRE(again.has_value());
+  CHECK(again->key == kept->key);
+  CHECK(again->signing_request == kept->signing_request);
+  forget_join_key(drives);
+  CHECK(keep_join_key(drives)->key != kept->key);
 }
 
 TEST_CASE("a few join at once; more are told to come again, and the bound is free again afterwards") {
