@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,12 @@ struct Profile {
 
 // The profile that a number of drives gets unless configured: 1: 1+0, 2: 1+1, 3: 2+1, 4-5: 2+2, 6-10: 4+2, 11..: 8+3.
 Profile default_profile(std::size_t drives);
+// The same for the drives of several failure domains (nodes), each given by how many it has: the widest of those profiles
+// whose blocks survive the loss of any one domain and, from three domains on, find room on the others afterwards.
+Profile default_profile(std::span<const std::size_t> domains);
+// How many of a block's `width` shards one domain has at the most, when they are spread as evenly as the drives allow;
+// nullopt: there are fewer drives than shards.
+std::optional<unsigned> most_in_one(std::span<const std::size_t> domains, unsigned width);
 // "4+2"; invalid with a text that says what is allowed.
 Result<Profile> parse_profile(std::string_view text);
 std::string to_string(Profile profile);
