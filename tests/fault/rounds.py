@@ -5,10 +5,11 @@ import random
 
 from ledger import Ledger
 from load import KIB, MIB, Load, sweep
-from outcome import Failed, check, say
+from outcome import Failed, check, say, wait_until
 from server import pause
 
 BUCKET = "rounds"
+ROUND_ACKS = 4  # with fewer a cut proves little; a busy machine takes its time
 # Inline, copied and coded objects; large ones would only make each round longer.
 SIZES = (200, 3 * KIB, 20 * KIB, 100 * KIB, 300 * KIB, 1 * MIB)
 
@@ -32,8 +33,10 @@ def run_rounds(server, directory, rounds, cut, seed, seconds=(0.05, 0.4), sizes=
     for number in range(rounds):
         load = Load(server, ledger, BUCKET, workers=4, keys_per_worker=8, sizes=sizes,
                     multipart=multipart, seed=f"{seed}/{number}")
+        enough = ledger.acks + ROUND_ACKS
         load.start()
         pause(rng.uniform(*seconds))
+        wait_until(lambda: ledger.acks >= enough or load.problems, 60, "a few operations are acknowledged", step=0.005)
         server.kill()
         try:
             load.stop()
@@ -55,5 +58,4 @@ def run_rounds(server, directory, rounds, cut, seed, seconds=(0.05, 0.4), sizes=
     server.stop()
     say(f"{cuts} cuts, {ledger.acks} acknowledged and {ledger.unknowns} unanswered operations, "
         f"{len(ledger.keys())} keys: nothing lost, nothing wrong")
-    check(ledger.acks > 3 * rounds, f"only {ledger.acks} acknowledged operations in {rounds} rounds prove little")
     return []
