@@ -39,11 +39,11 @@ class ExampleClock final : public Clock {
 class Rig {
  public:
   Rig() : thread_([this] { io_.run(); }) {
-    gateway::http::ServerOptions options;
-    options.address.host = "127.0.0.1";
-    options.sweep_interval = std::chrono::milliseconds(20);
+    gateway::http::ServerOptions listening;
+    listening.address.host = "127.0.0.1";
+    listening.sweep_interval = std::chrono::milliseconds(20);
     server_ = std::make_unique<gateway::http::HttpServer>(std::vector<Executor>{io_.get_executor()}, clock, rng_, front_,
-                                                          options, metrics_);
+                                                          listening, metrics_);
     port = *server_->start();
     terminal.out = [this](std::string_view text) { out += text; };
     terminal.err = [this](std::string_view text) { err += text; };

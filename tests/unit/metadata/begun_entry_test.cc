@@ -56,12 +56,12 @@ struct Begun {
     REQUIRE(totals_of(store).entry == 1);
   }
   StateHost::Options options() {
-    StateHost::Options options;
-    options.storage = &storage;
-    options.background = world.executor();
-    options.clock = &world.clock();
-    options.cluster = cluster;
-    return options;
+    StateHost::Options given;
+    given.storage = &storage;
+    given.background = world.executor();
+    given.clock = &world.clock();
+    given.cluster = cluster;
+    return given;
   }
   std::unique_ptr<MirroredLog> journal() {
     LogOptions log;
