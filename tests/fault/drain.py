@@ -1,14 +1,17 @@
 """SIGTERM: requests under way finish and are kept, no new ones are taken, the server ends with 0; so does a SIGTERM under
-load, again and again, without anything acknowledged going missing."""
+load, again and again, without anything acknowledged going missing. A server that is still starting ends at once."""
 
+import base64
+import hashlib
 import signal
+import socket
 import threading
 
 from load import MIB, Load, check_sweep
 from outcome import check, check_equal, run_test, say, wait_until
 from s3 import Unknown
 from scenario import BUCKET, filled
-from server import pause, port_answers
+from server import Server, pause, port_answers
 
 
 class TrickledBody:
@@ -50,7 +53,24 @@ def upload_across_sigterm(server, ledger):
     check_equal(server.wait_exit(), 0, "exit code")
 
 
+def sigterm_while_starting(directory):
+    """The node asks to join where nobody ever answers. As for process 1, what it does not handle has no effect."""
+    identity = bytes(32)
+    token = "gj1" + base64.b32encode(identity + hashlib.sha256(identity).digest()[:3]).decode().lower()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = (f'[cluster]\nlisten = "127.0.0.1:0"\nadvertise = "127.0.0.1:9002"\ntoken = "{token}"\n'
+                  f'join = ["127.0.0.1:{silent.getsockname()[1]}"]\n')
+        server = Server(directory, drives=1, config=config, wrap=["env", "--ignore-signal=TERM"])
+        server.start(wait=False)
+        silent.settimeout(20)
+        with silent.accept()[0]:
+            server.wrap = []  # env has become the server
+            server.signal(signal.SIGTERM)
+            check_equal(server.wait_exit(5), 0, "exit code")
+
+
 def body(directory):
+    sigterm_while_starting(directory / "starting")
     server, ledger = filled(directory / "server", count=1)
     upload_across_sigterm(server, ledger)
     server.start()

@@ -128,12 +128,15 @@ Result<Client::Received> Client::send(std::string head, const std::string& body)
 
 std::string Client::signed_head(std::string_view method, std::string_view path, const std::string& body) {
   const std::string target = fmt::format("{}/admin/v1/{}", endpoint_.path, path);
+  // A change is taken once. Two that are the same but for this are two, even within the second that a signature tells.
+  const std::string query = method == "GET" ? "" : fmt::format("nonce={:x}", clock_.now().time_since_epoch().count());
   bench::ToSign request;
   request.method = method;
   request.host = endpoint_.authority;
   request.path = target;
-  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n", method, target,
-                                 endpoint_.authority, body.size());
+  request.query = query;
+  std::string head = fmt::format("{} {}{}{} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n", method, target,
+                                 query.empty() ? "" : "?", query, endpoint_.authority, body.size());
   signer_.sign(head, request, hex_encode(as_bytes(sha256(as_bytes(body)))), clock_.wall());
   return head + "\r\n";
 }

@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kLoggedBodyMax = 500;
 constexpr std::string_view kPlans = "/admin/v1/plans";  // changes nothing
 
+bool changes_something(const gateway::http::RequestHead& head) { return head.method != "GET" && head.path() != kPlans; }
+
 AdminAnswer denied(std::string_view why) {
   boost::json::object detail;
   detail["code"] = "denied";
@@ -44,6 +46,7 @@ task<Result<std::string>> AdminFront::admitted(gateway::http::Exchange& exchange
   if (!equal_in_constant_time(hex_encode(as_bytes(sha256(as_bytes(body)))), who->payload_hash)) {
     co_return Error(Errc::denied, "the body is not the one that was signed");
   }
+  if (changes_something(exchange.head())) CO_CHECK(replays_.take(who->seed_signature, clock_.now()));
   co_return body;
 }
 
@@ -58,7 +61,7 @@ task<void> AdminFront::handle(gateway::http::Exchange& exchange) {
     request.path = exchange.head().path();
     request.body = std::move(*body);
     answer = co_await api_.answer(exchange.context(), request);
-    if (request.method != "GET" && request.path != kPlans) {
+    if (changes_something(exchange.head())) {
       LOG(info, "admin", "request", field("method", request.method), field("path", request.path),
           field("body", std::string_view(request.body).substr(0, kLoggedBodyMax)), field("status", answer.status),
           field("peer", exchange.head().peer));

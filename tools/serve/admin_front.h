@@ -1,12 +1,13 @@
 // The admin API's side of HTTP: decides who asks, in one place and before anything else is looked at, reads the body, and
 // hands the request to AdminApi. Only the root credentials are let in, signed with SigV4 in the headers with the body's hash:
-// a presigned URL, which may be passed around, is not enough to change a cluster.
+// a presigned URL, which may be passed around, is not enough to change a cluster. A request that changes something is taken once.
 #pragma once
 
 #include "common/clock.h"
 #include "gateway/http/exchange.h"
 #include "gateway/s3/auth/authenticate.h"
 #include "tools/serve/admin_api.h"
+#include "tools/serve/replays.h"
 
 namespace gabion::serve {
 
@@ -21,13 +22,14 @@ class AdminFront final : public gateway::http::Handler {
   task<void> handle(gateway::http::Exchange& exchange) override;
 
  private:
-  // The body when the request is the root user's and is what was signed.
+  // The body when the request is the root user's, is what was signed, and, if it changes something, was not seen before.
   task<Result<std::string>> admitted(gateway::http::Exchange& exchange);
 
   AdminApi& api_;
   const gateway::s3::CredentialSource& credentials_;
   Clock& clock_;
   gateway::s3::AuthConfig auth_;
+  Replays replays_{2 * auth_.max_skew};  // from as far ahead of this clock to as far behind
 };
 
 }  // namespace gabion::serve

@@ -154,8 +154,8 @@ void announce(const Config& config, const Storage& storage, const Front& front) 
     LOG(warn, "serve", "serving degraded: drives are missing", field("missing", missing), field("drives", storage.drives_total()),
         field("may_be_lost", storage.profile().parity));
   }
-  if (storage.secrets().credentials_generated) {
-    LOG(info, "serve", "root credentials were generated and are kept on the drives", field("file", kCredentialsFile),
+  if (storage.secrets().credentials_on_drives) {
+    LOG(info, "serve", "the root credentials are kept on the drives", field("file", kCredentialsFile),
         field("access_key", storage.secrets().access_key));
   }
   if (storage.secrets().master_key_on_drives) {
@@ -164,6 +164,14 @@ void announce(const Config& config, const Storage& storage, const Front& front) 
   LOG(info, "serve", "serving", field("endpoint", fmt::format("{}://{}", scheme, config.listen)), field("port", front.port()),
       field("admin_port", front.admin_port()), field("class", erasure::to_string(storage.profile())),
       field("drives", storage.drives_total()), field("version", GABION_VERSION));
+}
+
+// Until the node serves, which may take as long as its cluster does not answer, it may end at any moment: what was acknowledged
+// is durable. Process 1 has no default action for these signals.
+void end_at_once_when_told() {
+  std::signal(SIGTERM, [](int) { std::_Exit(EXIT_SUCCESS); });
+  std::signal(SIGINT, [](int) { std::_Exit(EXIT_SUCCESS); });
+  std::signal(SIGHUP, SIG_IGN);
 }
 
 // Waits for SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads.
@@ -190,6 +198,7 @@ void wait_for_stop(const std::function<void()>& reload) {
 }  // namespace
 
 int run_node(const Config& config, std::function<Result<Loaded>()> reload) {
+  end_at_once_when_told();
   apply_log_settings(config);
   if (auto raised = raise_limits(config.drives.size()); !raised) return refuse(raised.error());
   RealClock clock;

@@ -90,7 +90,7 @@ Result<void> load_credentials(Secrets& secrets, const std::vector<Disk*>& drives
     secrets.secret_key = *secret;
     return {};
   }
-  secrets.credentials_generated = true;
+  secrets.credentials_on_drives = true;
   auto stored = from_drives(drives, kCredentialsFile);
   if (!stored && !create) {
     return Error(Errc::invalid, "no root credentials: set GABION_ROOT_ACCESS_KEY and GABION_ROOT_SECRET_KEY");

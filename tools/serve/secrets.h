@@ -17,7 +17,7 @@ struct Secrets {
   std::string access_key;
   std::string secret_key;
   SecretKey master_key;
-  bool credentials_generated = false;  // they are in kCredentialsFile on the drives
+  bool credentials_on_drives = false;  // in kCredentialsFile
   bool master_key_on_drives = false;
 };
 

@@ -92,6 +92,34 @@ TEST_CASE("another body than the one that was signed is refused") {
   CHECK(rig.ask(post(R"({"validSeconds":61})"), {body}).status() == 403);
 }
 
+TEST_CASE("a change is taken once, however often the request is sent; what changes nothing as often as one likes") {
+  Rig rig;
+  const std::string body = R"({"validSeconds":60})";
+  const auto grant = [&](const std::string& query) {
+    SignOptions options;
+    options.payload_hash = s3::sha256_hex(body);
+    const std::string length = std::to_string(body.size());
+    return sign(request("POST", "/admin/v1/cluster/tokens" + query, {{"Host", "a:9001"}, {"Content-Length", length}}), options);
+  };
+  CHECK(rig.ask(grant(""), {body}).status() == 200);
+  const auto replayed = rig.ask(grant(""), {body});
+  CHECK(replayed.status() == 409);
+  CHECK(replayed.body().find("carried out already") != std::string::npos);
+  CHECK(rig.ask(grant("?nonce=1"), {body}).status() == 200);
+  CHECK(rig.ask(sign(get("nodes"))).status() == 200);
+  CHECK(rig.ask(sign(get("nodes"))).status() == 200);
+}
+
+TEST_CASE("signatures are forgotten when they have expired, and never before, however many there are") {
+  serve::Replays replays(std::chrono::minutes(30));
+  const TimePoint begin{};
+  CHECK(replays.take("first", begin).has_value());
+  for (std::size_t i = 1; i < serve::Replays::kRemembered; ++i) CHECK(replays.take(std::to_string(i), begin).has_value());
+  CHECK(replays.take("one more", begin).error().code == Errc::exhausted);
+  CHECK(replays.take("first", begin + std::chrono::minutes(29)).error().code == Errc::conflict);
+  CHECK(replays.take("first", begin + std::chrono::minutes(30)).has_value());
+}
+
 TEST_CASE("a body past the limit is not kept") {
   Rig rig;
   const std::string piece(1024, 'x');

@@ -133,7 +133,7 @@ TEST_CASE("secrets are generated once, kept private on the drives, and never mad
   CHECK_THAT(load_secrets(drives, false, rng, none).error().message, ContainsSubstring("GABION_ROOT_ACCESS_KEY"));
   const auto made = load_secrets(drives, true, rng, none);
   REQUIRE(made.has_value());
-  CHECK(made->credentials_generated);
+  CHECK(made->credentials_on_drives);
   CHECK(made->secret_key.size() == 40);
   for (const char* file : {kCredentialsFile, kMasterKeyFile}) {
     const auto mode = std::filesystem::status(dir.path() + "/" + file).permissions();
@@ -162,7 +162,7 @@ TEST_CASE("secrets from the environment win, and half of them is an error") {
   REQUIRE(secrets.has_value());
   CHECK(secrets->access_key == "root");
   CHECK(secrets->secret_key == "correct horse battery");
-  CHECK_FALSE(secrets->credentials_generated);
+  CHECK_FALSE(secrets->credentials_on_drives);
   env["GABION_MASTER_KEY"] = "abc";
   CHECK_THAT(load_secrets(drives, true, rng, get).error().message, ContainsSubstring("64 hexadecimal digits"));
 }
