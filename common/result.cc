@@ -25,6 +25,7 @@ std::string_view to_string(Errc code) {
     case Errc::cancelled: return "cancelled";
     case Errc::end_of_stream: return "end_of_stream";
     case Errc::internal: return "internal";
+    case Errc::moved: return "moved";
   }
   return "unknown";
 }

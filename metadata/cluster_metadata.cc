@@ -48,7 +48,7 @@ void ClusterMetadata::set_members(std::vector<NodeId> members) {
       continue;
     }
     rpc::Channel* const channel = options_.peers == nullptr ? nullptr : options_.peers->find(node);
-    if (channel != nullptr) remotes.push_back(std::make_shared<RemoteMetadata>(*channel, node));
+    if (channel != nullptr) remotes.push_back(std::make_shared<RemoteMetadata>(*channel, node, options_.group));
   }
   remotes_ = std::move(remotes);
   members_ = std::move(members);
@@ -146,6 +146,7 @@ task<Result<Value>> ClusterMetadata::persist(Context ctx, Kind kind, Ask ask) {
 
 task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command) {
   if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
+  command.set_group(options_.group);
   if (command.id().empty() && !alone()) {
     std::string id(16, '\0');
     options_.rng->fill(std::as_writable_bytes(std::span(id)));
@@ -170,8 +171,8 @@ task<Result<Object>> ClusterMetadata::object(Context ctx, BucketId bucket, std::
   });
 }
 
-task<Result<Manifest>> ClusterMetadata::manifest(Context ctx, ManifestId id) {
-  return persist<Manifest>(ctx, Kind::read, [id](Metadata& to, Context c) { return to.manifest(c, id); });
+task<Result<Manifest>> ClusterMetadata::manifest(Context ctx, GroupId group, ManifestId id) {
+  return persist<Manifest>(ctx, Kind::read, [group, id](Metadata& to, Context c) { return to.manifest(c, group, id); });
 }
 
 task<Result<ObjectPage>> ClusterMetadata::list_objects(Context ctx, ListRequest request) {
@@ -194,27 +195,37 @@ task<Result<PartPage>> ClusterMetadata::list_parts(Context ctx, BucketId bucket,
                            });
 }
 
-task<Result<std::vector<JournalEntry>>> ClusterMetadata::journal(Context ctx, BucketId bucket, std::uint64_t after,
-                                                                 std::size_t limit) {
-  return persist<std::vector<JournalEntry>>(ctx, Kind::read, [bucket, after, limit](Metadata& to, Context c) {
-    return to.journal(c, bucket, after, limit);
+task<Result<std::vector<GroupId>>> ClusterMetadata::groups(Context) { co_return std::vector<GroupId>{options_.group}; }
+
+task<Result<std::vector<JournalEntry>>> ClusterMetadata::journal(Context ctx, GroupId group, BucketId bucket,
+    std::uint64_t after, std::size_t limit) {
+  return persist<std::vector<JournalEntry>>(ctx, Kind::read, [group, bucket, after, limit](Metadata& to, Context c) {
+    return to.journal(c, group, bucket, after, limit);
   });
 }
 
-task<Result<std::vector<RepairIntent>>> ClusterMetadata::repairs(Context ctx, std::string after_block, std::size_t limit) {
-  return persist<std::vector<RepairIntent>>(ctx, Kind::read, [after = std::move(after_block), limit](Metadata& to, Context c) {
-    return to.repairs(c, after, limit);
+task<Result<std::vector<RepairIntent>>> ClusterMetadata::repairs(Context ctx, GroupId group, std::string after_block,
+    std::size_t limit) {
+  return persist<std::vector<RepairIntent>>(ctx, Kind::read, [group, after = std::move(after_block), limit](Metadata& to, Context c) {
+    return to.repairs(c, group, after, limit);
   });
 }
 
-task<Result<std::vector<Doomed>>> ClusterMetadata::doomed(Context ctx, ManifestId after, std::size_t limit) {
+task<Result<std::vector<Doomed>>> ClusterMetadata::doomed(Context ctx, GroupId group, ManifestId after, std::size_t limit) {
   return persist<std::vector<Doomed>>(ctx, Kind::read,
-                                      [after, limit](Metadata& to, Context c) { return to.doomed(c, after, limit); });
+                                      [group, after, limit](Metadata& to, Context c) { return to.doomed(c, group, after, limit); });
 }
 
-task<Result<std::vector<Metadata::ListedManifest>>> ClusterMetadata::manifests(Context ctx, ManifestId after, std::size_t limit) {
+task<Result<std::vector<Metadata::ListedManifest>>> ClusterMetadata::manifests(Context ctx, GroupId group, ManifestId after,
+    std::size_t limit) {
   return persist<std::vector<ListedManifest>>(
-      ctx, Kind::read, [after, limit](Metadata& to, Context c) { return to.manifests(c, after, limit); });
+      ctx, Kind::read, [group, after, limit](Metadata& to, Context c) { return to.manifests(c, group, after, limit); });
+}
+
+task<Result<std::vector<ManifestId>>> ClusterMetadata::live_manifests(Context ctx, GroupId group, std::vector<ManifestId> ids) {
+  return persist<std::vector<ManifestId>>(ctx, Kind::read, [group, ids = std::move(ids)](Metadata& to, Context c) {
+    return to.live_manifests(c, group, ids);
+  });
 }
 
 task<Result<Metadata::VersionedClusterState>> ClusterMetadata::cluster_state(Context ctx) {

@@ -1,4 +1,4 @@
-// ClusterMetadata is the Metadata that gateways use: it asks the member of the metadata that leads, and when that changes,
+// ClusterMetadata is the Metadata of one group, wherever it is led: it asks the member that leads, and when that changes,
 // finds the new leader and asks again, within the caller's deadline or `patience`. Every command that may be sent twice has
 // an id, so that the second time gives the first one's result: over a change of the leader callers see no error.
 // What is left to them: unavailable, when nobody led for all that time; unknown_outcome, when in addition a command had
@@ -22,6 +22,7 @@ namespace gabion::metadata {
 class RemoteMetadata;
 
 struct ClusterMetadataOptions {
+  GroupId group = kRootGroup;
   NodeId self{};
   Metadata* local = nullptr;             // this node's replica, when it is a member
   std::function<NodeId()> local_leader;  // whom that replica knows as the leader; NodeId 0: nobody. Thread-safe
@@ -46,15 +47,20 @@ class ClusterMetadata final : public Metadata {
   task<Result<Bucket>> bucket(Context ctx, std::string name) override;
   task<Result<std::vector<Bucket>>> buckets(Context ctx) override;
   task<Result<Object>> object(Context ctx, BucketId bucket, std::string key, With with) override;
-  task<Result<Manifest>> manifest(Context ctx, ManifestId id) override;
+  task<Result<Manifest>> manifest(Context ctx, GroupId group, ManifestId id) override;
   task<Result<ObjectPage>> list_objects(Context ctx, ListRequest request) override;
   task<Result<UploadPage>> list_uploads(Context ctx, ListUploadsRequest request) override;
   task<Result<PartPage>> list_parts(Context ctx, BucketId bucket, std::string key, std::string upload_id, std::uint32_t after,
                                     std::size_t limit) override;
-  task<Result<std::vector<JournalEntry>>> journal(Context ctx, BucketId bucket, std::uint64_t after, std::size_t limit) override;
-  task<Result<std::vector<RepairIntent>>> repairs(Context ctx, std::string after_block, std::size_t limit) override;
-  task<Result<std::vector<Doomed>>> doomed(Context ctx, ManifestId after, std::size_t limit) override;
-  task<Result<std::vector<ListedManifest>>> manifests(Context ctx, ManifestId after, std::size_t limit) override;
+  task<Result<std::vector<GroupId>>> groups(Context ctx) override;
+  task<Result<std::vector<JournalEntry>>> journal(Context ctx, GroupId group, BucketId bucket, std::uint64_t after,
+                                                  std::size_t limit) override;
+  task<Result<std::vector<RepairIntent>>> repairs(Context ctx, GroupId group, std::string after_block,
+                                                  std::size_t limit) override;
+  task<Result<std::vector<Doomed>>> doomed(Context ctx, GroupId group, ManifestId after, std::size_t limit) override;
+  task<Result<std::vector<ListedManifest>>> manifests(Context ctx, GroupId group, ManifestId after,
+                                                      std::size_t limit) override;
+  task<Result<std::vector<ManifestId>>> live_manifests(Context ctx, GroupId group, std::vector<ManifestId> ids) override;
   task<Result<VersionedClusterState>> cluster_state(Context ctx) override;
   task<Result<Statistics>> statistics(Context ctx) override;
 

@@ -79,7 +79,7 @@ bool decode_checksum(std::string_view bytes, ListedObject& out) {
 
 // Where a page begins, given the marker of the one before. Markers within a common prefix skip all of it.
 std::string first_row(const ListRequest& request) {
-  const auto& [bucket, prefix, delimiter, after, limit] = request;
+  const auto& [bucket, prefix, delimiter, after, limit, range_from, range_to] = request;
   if (after.empty() || after < prefix) return keys::rows_from(bucket, prefix);
   if (!delimiter.empty() && after.starts_with(prefix)) {
     const auto at = after.find(delimiter, prefix.size());

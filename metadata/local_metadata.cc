@@ -205,7 +205,7 @@ task<Result<Object>> LocalMetadata::object(Context ctx, BucketId bucket, std::st
   });
 }
 
-task<Result<Manifest>> LocalMetadata::manifest(Context ctx, ManifestId id) {
+task<Result<Manifest>> LocalMetadata::manifest(Context ctx, GroupId, ManifestId id) {
   return read<Manifest>(ctx, Where::cached_first,
                         [id](const KvStore& store, ReadMode mode) { return reads::manifest(store, id, mode); });
 }
@@ -230,29 +230,39 @@ task<Result<PartPage>> LocalMetadata::list_parts(Context ctx, BucketId bucket, s
                         });
 }
 
-task<Result<std::vector<JournalEntry>>> LocalMetadata::journal(Context ctx, BucketId bucket,
-                                                               std::uint64_t after, std::size_t limit) {
+task<Result<std::vector<GroupId>>> LocalMetadata::groups(Context) { co_return std::vector<GroupId>{kRootGroup}; }
+
+task<Result<std::vector<JournalEntry>>> LocalMetadata::journal(Context ctx, GroupId, BucketId bucket,
+    std::uint64_t after, std::size_t limit) {
   return read<std::vector<JournalEntry>>(ctx, Where::reader, [bucket, after, limit](const KvStore& store, ReadMode) {
     return reads::journal(store, bucket, after, limit);
   });
 }
 
-task<Result<std::vector<RepairIntent>>> LocalMetadata::repairs(Context ctx, std::string after_block, std::size_t limit) {
+task<Result<std::vector<RepairIntent>>> LocalMetadata::repairs(Context ctx, GroupId, std::string after_block,
+    std::size_t limit) {
   return read<std::vector<RepairIntent>>(ctx, Where::reader,
                                          [after = std::move(after_block), limit](const KvStore& store, ReadMode) {
                                            return reads::repairs(store, after, limit);
                                          });
 }
 
-task<Result<std::vector<Doomed>>> LocalMetadata::doomed(Context ctx, ManifestId after, std::size_t limit) {
+task<Result<std::vector<Doomed>>> LocalMetadata::doomed(Context ctx, GroupId, ManifestId after, std::size_t limit) {
   return read<std::vector<Doomed>>(ctx, Where::reader, [after, limit](const KvStore& store, ReadMode) {
     return reads::doomed(store, after, limit);
   });
 }
 
-task<Result<std::vector<Metadata::ListedManifest>>> LocalMetadata::manifests(Context ctx, ManifestId after, std::size_t limit) {
+task<Result<std::vector<Metadata::ListedManifest>>> LocalMetadata::manifests(Context ctx, GroupId, ManifestId after,
+    std::size_t limit) {
   return read<std::vector<ListedManifest>>(ctx, Where::reader, [after, limit](const KvStore& store, ReadMode) {
     return reads::manifests(store, after, limit);
+  });
+}
+
+task<Result<std::vector<ManifestId>>> LocalMetadata::live_manifests(Context ctx, GroupId, std::vector<ManifestId> ids) {
+  return read<std::vector<ManifestId>>(ctx, Where::reader, [ids = std::move(ids)](const KvStore& store, ReadMode) {
+    return reads::live_manifests(store, ids);
   });
 }
 

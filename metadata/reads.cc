@@ -1,5 +1,7 @@
 #include "metadata/reads.h"
 
+#include <algorithm>
+
 #include "metadata/apply.h"
 
 namespace gabion::metadata::reads {
@@ -120,6 +122,17 @@ Result<std::vector<Metadata::ListedManifest>> manifests(const KvStore& store, Ma
     listed.manifest.clear_inline_data();
   }
   TRY_OK(rows->status());
+  return out;
+}
+
+Result<std::vector<ManifestId>> live_manifests(const KvStore& store, std::vector<ManifestId> ids) {
+  std::sort(ids.begin(), ids.end());
+  std::vector<ManifestId> out;
+  std::string row;
+  for (const ManifestId id : ids) {
+    TRY(const bool found, store.get(Table::manifests, keys::manifest(id), row, ReadMode::wait));
+    if (found) out.push_back(id);
+  }
   return out;
 }
 

@@ -19,6 +19,7 @@ Result<std::vector<JournalEntry>> journal(const KvStore& store, BucketId bucket,
 Result<std::vector<RepairIntent>> repairs(const KvStore& store, std::string_view after_block, std::size_t limit);
 Result<std::vector<Doomed>> doomed(const KvStore& store, ManifestId after, std::size_t limit);
 Result<std::vector<Metadata::ListedManifest>> manifests(const KvStore& store, ManifestId after, std::size_t limit);
+Result<std::vector<ManifestId>> live_manifests(const KvStore& store, std::vector<ManifestId> ids);
 Result<Metadata::VersionedClusterState> cluster_state(const KvStore& store, ReadMode mode);
 Result<Statistics> statistics(const KvStore& store, ReadMode mode);
 

@@ -15,7 +15,7 @@ task<Result<Bytes>> RemoteMetadata::ask(Context ctx, rpc::Method method, std::st
     co_return Error(Errc::corrupt, fmt::format("node {} gave an answer that cannot be decoded", to_string(node_)));
   }
   if (status.error() == 0) co_return std::move(got->payload);
-  const bool known = status.error() <= static_cast<std::uint32_t>(Errc::internal);
+  const bool known = status.error() <= static_cast<std::uint32_t>(Errc::moved);
   const Errc code = known ? static_cast<Errc>(status.error()) : Errc::internal;
   if (code == Errc::not_leader) leader_.store(status.leader());
   co_return Error(code, status.message());
@@ -23,6 +23,7 @@ task<Result<Bytes>> RemoteMetadata::ask(Context ctx, rpc::Method method, std::st
 
 template <class Value, class Message>
 task<Result<Value>> RemoteMetadata::read(Context ctx, ReadRequest request) {
+  request.set_group(group_);
   CO_TRY(const Bytes payload, co_await ask(ctx, rpc::Method::metadata_read, request.SerializeAsString()));
   Message message;
   if (!message.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
@@ -32,6 +33,7 @@ task<Result<Value>> RemoteMetadata::read(Context ctx, ReadRequest request) {
 }
 
 task<Result<CommandResult>> RemoteMetadata::commit(Context ctx, Command command) {
+  command.set_group(group_);
   CO_TRY(const Bytes payload, co_await ask(ctx, rpc::Method::metadata_commit, command.SerializeAsString()));
   CommandResult result;
   if (!result.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
@@ -60,7 +62,7 @@ task<Result<Object>> RemoteMetadata::object(Context ctx, BucketId bucket, std::s
   return read<Object, ObjectAnswer>(ctx, std::move(request));
 }
 
-task<Result<Manifest>> RemoteMetadata::manifest(Context ctx, ManifestId id) {
+task<Result<Manifest>> RemoteMetadata::manifest(Context ctx, GroupId, ManifestId id) {
   ReadRequest request;
   request.set_manifest(id);
   return read<Manifest, Manifest>(ctx, std::move(request));
@@ -74,6 +76,8 @@ task<Result<ObjectPage>> RemoteMetadata::list_objects(Context ctx, ListRequest l
   objects.set_delimiter(std::move(list.delimiter));
   objects.set_after(std::move(list.after));
   objects.set_limit(list.limit);
+  objects.set_range_from(std::move(list.range_from));
+  objects.set_range_to(std::move(list.range_to));
   return read<ObjectPage, ObjectList>(ctx, std::move(request));
 }
 
@@ -86,6 +90,8 @@ task<Result<UploadPage>> RemoteMetadata::list_uploads(Context ctx, ListUploadsRe
   uploads.set_key_marker(std::move(list.key_marker));
   uploads.set_upload_id_marker(std::move(list.upload_id_marker));
   uploads.set_limit(list.limit);
+  uploads.set_range_from(std::move(list.range_from));
+  uploads.set_range_to(std::move(list.range_to));
   return read<UploadPage, UploadList>(ctx, std::move(request));
 }
 
@@ -101,8 +107,10 @@ task<Result<PartPage>> RemoteMetadata::list_parts(Context ctx, BucketId bucket, 
   return read<PartPage, PartList>(ctx, std::move(request));
 }
 
-task<Result<std::vector<JournalEntry>>> RemoteMetadata::journal(Context ctx, BucketId bucket, std::uint64_t after,
-                                                                std::size_t limit) {
+task<Result<std::vector<GroupId>>> RemoteMetadata::groups(Context) { co_return std::vector<GroupId>{group_}; }
+
+task<Result<std::vector<JournalEntry>>> RemoteMetadata::journal(Context ctx, GroupId, BucketId bucket,
+    std::uint64_t after, std::size_t limit) {
   ReadRequest request;
   request.mutable_journal()->set_bucket(bucket);
   request.mutable_journal()->set_after(after);
@@ -110,25 +118,33 @@ task<Result<std::vector<JournalEntry>>> RemoteMetadata::journal(Context ctx, Buc
   return read<std::vector<JournalEntry>, JournalList>(ctx, std::move(request));
 }
 
-task<Result<std::vector<RepairIntent>>> RemoteMetadata::repairs(Context ctx, std::string after_block, std::size_t limit) {
+task<Result<std::vector<RepairIntent>>> RemoteMetadata::repairs(Context ctx, GroupId, std::string after_block,
+    std::size_t limit) {
   ReadRequest request;
   request.mutable_repairs()->set_after_block(std::move(after_block));
   request.mutable_repairs()->set_limit(limit);
   return read<std::vector<RepairIntent>, RepairList>(ctx, std::move(request));
 }
 
-task<Result<std::vector<Doomed>>> RemoteMetadata::doomed(Context ctx, ManifestId after, std::size_t limit) {
+task<Result<std::vector<Doomed>>> RemoteMetadata::doomed(Context ctx, GroupId, ManifestId after, std::size_t limit) {
   ReadRequest request;
   request.mutable_doomed()->set_after(after);
   request.mutable_doomed()->set_limit(limit);
   return read<std::vector<Doomed>, DoomedList>(ctx, std::move(request));
 }
 
-task<Result<std::vector<Metadata::ListedManifest>>> RemoteMetadata::manifests(Context ctx, ManifestId after, std::size_t limit) {
+task<Result<std::vector<Metadata::ListedManifest>>> RemoteMetadata::manifests(Context ctx, GroupId, ManifestId after,
+    std::size_t limit) {
   ReadRequest request;
   request.mutable_manifests()->set_after(after);
   request.mutable_manifests()->set_limit(limit);
   return read<std::vector<ListedManifest>, ManifestList>(ctx, std::move(request));
+}
+
+task<Result<std::vector<ManifestId>>> RemoteMetadata::live_manifests(Context ctx, GroupId, std::vector<ManifestId> ids) {
+  ReadRequest request;
+  request.mutable_live()->mutable_ids()->Add(ids.begin(), ids.end());
+  return read<std::vector<ManifestId>, IdList>(ctx, std::move(request));
 }
 
 task<Result<Metadata::VersionedClusterState>> RemoteMetadata::cluster_state(Context ctx) {

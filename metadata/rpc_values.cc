@@ -38,10 +38,11 @@ ObjectAnswer encode(const Object& value) {
   ObjectAnswer message;
   *message.mutable_version() = value.version;
   *message.mutable_manifest() = value.manifest;
+  message.set_group(value.group);
   return message;
 }
 Object decode(ObjectAnswer message) {
-  return {std::move(*message.mutable_version()), std::move(*message.mutable_manifest())};
+  return {std::move(*message.mutable_version()), message.group(), std::move(*message.mutable_manifest())};
 }
 
 ObjectList encode(const ObjectPage& value) {
@@ -147,6 +148,13 @@ DoomedList encode(const std::vector<Doomed>& value) {
   return message;
 }
 std::vector<Doomed> decode(DoomedList message) { return take<Doomed>(*message.mutable_entries()); }
+
+IdList encode(const std::vector<ManifestId>& value) {
+  IdList message;
+  message.mutable_ids()->Add(value.begin(), value.end());
+  return message;
+}
+std::vector<ManifestId> decode(IdList message) { return {message.ids().begin(), message.ids().end()}; }
 
 ManifestList encode(const std::vector<Metadata::ListedManifest>& value) {
   ManifestList message;

@@ -23,6 +23,7 @@ constexpr std::array kCodes = {
     Code{Errc::corrupt, 10},     Code{Errc::would_block, 11},   Code{Errc::unknown_outcome, 12},
     Code{Errc::not_leader, 13},  Code{Errc::cancelled, 14},     Code{Errc::end_of_stream, 15},
     Code{Errc::internal, 16},
+    Code{Errc::moved, 17},
 };
 
 }  // namespace

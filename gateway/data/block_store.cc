@@ -56,7 +56,7 @@ task<Result<std::unique_ptr<Reader>>> BlockStore::read(Context ctx, metadata::Ma
     if (begin != manifest.size()) co_return Error(Errc::corrupt, "a manifest's slices do not add up to its size");
     // All at once: once the object is deleted these can no longer be looked up.
     for (ReadSource& source : sources) {
-      CO_TRY(source.manifest, co_await core_.deps.metadata.manifest(ctx, source.id));
+      CO_TRY(source.manifest, co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, source.id));
     }
   }
   std::unique_ptr<Reader> reader = std::make_unique<BlockReader>(core_, ctx, std::move(sources), std::move(pins));

@@ -69,7 +69,7 @@ task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx) {
   metadata::ManifestId after = 0;
   const auto grace = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options_.grace).count());
   while (!background_.stopping()) {
-    CO_TRY(auto page, co_await core_.deps.metadata.doomed(ctx, after, options_.batch));
+    CO_TRY(auto page, co_await core_.deps.metadata.doomed(ctx, metadata::kRootGroup, after, options_.batch));
     if (page.empty()) break;
     after = page.back().manifest();
     std::vector<metadata::Doomed> due;

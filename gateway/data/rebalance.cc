@@ -142,7 +142,7 @@ task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, m
   Left left;
   for (;;) {
     if (!goes_on(begun)) co_return Error(Errc::cancelled, "the job was interrupted");
-    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, last, kManifestsPerPage));
+    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, metadata::kRootGroup, last, kManifestsPerPage));
     if (page.empty()) break;
     last = page.back().id;
     std::deque<Item> items;
@@ -239,7 +239,7 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
 }
 
 task<Result<bool>> Rebalancer::gone(Context ctx, metadata::ManifestId id) {
-  const auto manifest = co_await core_.deps.metadata.manifest(ctx, id);
+  const auto manifest = co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, id);
   if (manifest) co_return false;
   if (manifest.error().code == Errc::not_found) co_return true;
   co_return manifest.error();

@@ -128,7 +128,7 @@ task<Result<bool>> Repairer::run_round(Context ctx) {
   bool settled = true;
   const Share mine = share();
   while (!background_.stopping()) {
-    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, after, kIntentsPerPage));
+    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, metadata::kRootGroup, after, kIntentsPerPage));
     if (page.empty()) break;
     after = page.back().block();
     std::erase_if(page, [&](const metadata::RepairIntent& intent) {
@@ -199,7 +199,7 @@ bool Repairer::hopeless(const metadata::RepairIntent& intent) {
 task<Result<Repairer::Outcome>> Repairer::repair(Context ctx, metadata::RepairIntent intent) {
   // Pinned before it is looked up: a shard written now cannot cross the collector's removal of the block.
   const Pins::Pin pin = core_.pins.pin(intent.manifest());
-  auto manifest = co_await core_.deps.metadata.manifest(ctx, intent.manifest());
+  auto manifest = co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, intent.manifest());
   if (!manifest && manifest.error().code == Errc::not_found) co_return Outcome::gone;
   if (!manifest) co_return manifest.error();
   const auto block = find_block(*manifest, intent.manifest(), intent.block());
@@ -345,7 +345,7 @@ task<Result<std::uint64_t>> Repairer::rebuild_drive(Context ctx, DriveId drive) 
   metadata::ManifestId after = 0;
   Result<void> outcome;
   while (outcome) {
-    auto page = co_await core_.deps.metadata.manifests(ctx, after, kManifestsPerPage);
+    auto page = co_await core_.deps.metadata.manifests(ctx, metadata::kRootGroup, after, kManifestsPerPage);
     if (!page) outcome = page.error();
     if (!page || page->empty()) break;
     after = page->back().id;
@@ -374,7 +374,7 @@ task<std::uint64_t> Repairer::rebuild_manifest(Context ctx, metadata::ManifestId
     if (!shard) continue;
     if (!open) {
       // Looked up again now that it is pinned: it may have been deleted since it was listed.
-      auto current = co_await core_.deps.metadata.manifest(ctx, id);
+      auto current = co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, id);
       if (!current && current.error().code == Errc::not_found) co_return failed;
       if (!current) co_return failed + 1;
       auto opened = co_await open_manifest(core_, ctx, id, std::move(*current));

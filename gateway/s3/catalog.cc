@@ -87,6 +87,7 @@ S3Error refusal(const Request& request, const metadata::CommandResult& result) {
           .with("Condition", result.detail())
           .with("Key", request.target.key);
     case metadata::SOURCE_GONE:
+    case metadata::MOVED:
     case metadata::STALE: return S3Error(kServiceUnavailable);
     default: return S3Error(kInternalError);
   }

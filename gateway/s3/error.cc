@@ -35,6 +35,7 @@ S3Error to_s3(const Error& error) {
     case Errc::corrupt:
     case Errc::would_block:
     case Errc::unknown_outcome:
+    case Errc::moved:
     case Errc::internal: return S3Error(kInternalError);
   }
   return S3Error(kInternalError);

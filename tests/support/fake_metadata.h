@@ -2,6 +2,7 @@
 // doomed blocks in two phases, the cluster state. Everything else answers Errc::internal. One thread.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -87,12 +88,12 @@ class FakeMetadata final : public metadata::Metadata {
     }
     co_return result;
   }
-  task<Result<Manifest>> manifest(Context, ManifestId id) override {
+  task<Result<Manifest>> manifest(Context, metadata::GroupId, ManifestId id) override {
     const auto it = manifests_.find(id);
     if (it == manifests_.end()) co_return Error(Errc::not_found, "no such manifest");
     co_return it->second;
   }
-  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, std::string after, std::size_t limit) override {
+  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, metadata::GroupId, std::string after, std::size_t limit) override {
     std::vector<metadata::RepairIntent> out;
     for (auto it = intents_.upper_bound(after); it != intents_.end() && out.size() < limit; ++it) {
       metadata::RepairIntent intent;
@@ -103,18 +104,24 @@ class FakeMetadata final : public metadata::Metadata {
     }
     co_return out;
   }
-  task<Result<std::vector<metadata::Doomed>>> doomed(Context, ManifestId after, std::size_t limit) override {
+  task<Result<std::vector<metadata::Doomed>>> doomed(Context, metadata::GroupId, ManifestId after, std::size_t limit) override {
     std::vector<metadata::Doomed> out;
     for (auto it = doomed_.upper_bound(after); it != doomed_.end() && out.size() < limit; ++it) out.push_back(it->second);
     co_return out;
   }
-  task<Result<std::vector<ListedManifest>>> manifests(Context, ManifestId after, std::size_t limit) override {
+  task<Result<std::vector<ListedManifest>>> manifests(Context, metadata::GroupId, ManifestId after, std::size_t limit) override {
     std::vector<ListedManifest> out;
     for (auto it = manifests_.upper_bound(after); it != manifests_.end() && out.size() < limit; ++it) {
       out.push_back({it->first, it->second});
       out.back().manifest.clear_inline_data();
     }
     co_return out;
+  }
+  task<Result<std::vector<metadata::GroupId>>> groups(Context) override { co_return std::vector<metadata::GroupId>{0}; }
+  task<Result<std::vector<ManifestId>>> live_manifests(Context, metadata::GroupId, std::vector<ManifestId> ids) override {
+    std::erase_if(ids, [this](ManifestId id) { return !manifests_.contains(id); });
+    std::sort(ids.begin(), ids.end());
+    co_return ids;
   }
   task<Result<VersionedClusterState>> cluster_state(Context) override { co_return state_; }
   task<Result<metadata::Bucket>> bucket(Context, std::string) override { co_return not_faked(); }
@@ -126,7 +133,7 @@ class FakeMetadata final : public metadata::Metadata {
                                               std::size_t) override {
     co_return not_faked();
   }
-  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::BucketId, std::uint64_t, std::size_t) override {
+  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::GroupId, metadata::BucketId, std::uint64_t, std::size_t) override {
     co_return not_faked();
   }
   task<Result<metadata::Statistics>> statistics(Context) override { co_return not_faked(); }

@@ -98,7 +98,7 @@ class MemoryData final : public gateway::data::DataStore {
     if (manifest.slices().empty()) co_return manifest.inline_data();
     std::string out;
     for (const metadata::Slice& slice : manifest.slices()) {
-      CO_TRY(const auto leaf, co_await metadata_.manifest(ctx, slice.manifest()));
+      CO_TRY(const auto leaf, co_await metadata_.manifest(ctx, metadata::kRootGroup, slice.manifest()));
       out.append(leaf.inline_data().substr(slice.offset(), slice.length()));
     }
     co_return out;

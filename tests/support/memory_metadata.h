@@ -17,7 +17,7 @@
 
 namespace gabion::test {
 
-class MemoryMetadata final : public metadata::Metadata {
+class MemoryMetadata : public metadata::Metadata {
  public:
   explicit MemoryMetadata(Clock& clock) : clock_(clock), kv_(std::make_shared<metadata::MemoryImage>()) {
     auto machine = metadata::StateMachine::load(kv_);
@@ -64,7 +64,7 @@ class MemoryMetadata final : public metadata::Metadata {
   task<Result<metadata::Object>> object(Context, metadata::BucketId bucket, std::string key, With with) override {
     co_return metadata::reads::object(kv_, bucket, key, with, ReadMode::wait);
   }
-  task<Result<metadata::Manifest>> manifest(Context, metadata::ManifestId id) override {
+  task<Result<metadata::Manifest>> manifest(Context, metadata::GroupId, metadata::ManifestId id) override {
     co_return metadata::reads::manifest(kv_, id, ReadMode::wait);
   }
   task<Result<metadata::ObjectPage>> list_objects(Context, metadata::ListRequest request) override {
@@ -77,19 +77,24 @@ class MemoryMetadata final : public metadata::Metadata {
                                               std::uint32_t after, std::size_t limit) override {
     co_return metadata::reads::list_parts(kv_, bucket, key, upload_id, after, limit);
   }
-  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::BucketId bucket, std::uint64_t after,
+  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::GroupId, metadata::BucketId bucket, std::uint64_t after,
                                                             std::size_t limit) override {
     co_return metadata::reads::journal(kv_, bucket, after, limit);
   }
-  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, std::string after_block,
+  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, metadata::GroupId, std::string after_block,
                                                             std::size_t limit) override {
     co_return metadata::reads::repairs(kv_, after_block, limit);
   }
-  task<Result<std::vector<metadata::Doomed>>> doomed(Context, metadata::ManifestId after, std::size_t limit) override {
+  task<Result<std::vector<metadata::Doomed>>> doomed(Context, metadata::GroupId, metadata::ManifestId after, std::size_t limit) override {
     co_return metadata::reads::doomed(kv_, after, limit);
   }
-  task<Result<std::vector<ListedManifest>>> manifests(Context, metadata::ManifestId after, std::size_t limit) override {
+  task<Result<std::vector<ListedManifest>>> manifests(Context, metadata::GroupId, metadata::ManifestId after, std::size_t limit) override {
     co_return metadata::reads::manifests(kv_, after, limit);
+  }
+  task<Result<std::vector<metadata::GroupId>>> groups(Context) override { co_return std::vector<metadata::GroupId>{0}; }
+  task<Result<std::vector<metadata::ManifestId>>> live_manifests(Context, metadata::GroupId,
+                                                                 std::vector<metadata::ManifestId> ids) override {
+    co_return metadata::reads::live_manifests(kv_, std::move(ids));
   }
   task<Result<VersionedClusterState>> cluster_state(Context) override {
     co_return metadata::reads::cluster_state(kv_, ReadMode::wait);

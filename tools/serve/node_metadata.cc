@@ -61,7 +61,9 @@ void NodeMetadata::open_router(NodeId self) {
   options.rng = &options_.rng;
   router_ = std::make_unique<metadata::ClusterMetadata>(std::move(options));
   if (!member_) return;
-  service_ = std::make_unique<metadata::MetadataService>(*member_, [member = member_.get()] { return member->leader(); });
+  service_ = std::make_unique<metadata::MetadataService>(
+      [member = member_.get()](metadata::GroupId group) { return group == metadata::kRootGroup ? member : nullptr; },
+      [member = member_.get()](metadata::GroupId) { return member->leader(); });
   options_.port.router().add({rpc::Method::metadata_commit, rpc::Method::metadata_read}, *service_);
   options_.port.router().add({rpc::Method::snapshot_open, rpc::Method::snapshot_read}, *source_);
 }

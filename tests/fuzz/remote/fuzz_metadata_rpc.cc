@@ -28,7 +28,7 @@ class Answering final : public rpc::Handler {
 void ask(const std::string& header, rpc::Method method) {
   sim::SimWorld world(1);
   test::MemoryMetadata state(world.clock());
-  MetadataService service(state, [] { return NodeId{}; });
+  MetadataService service([&](GroupId) { return &state; }, [](GroupId) { return NodeId{}; });
   const Context ctx;
   const auto reply = world.run(service.handle(ctx, {NodeId{2}}, method, header, {}));
   GABION_CHECK(!reply || reply->payload.size() <= rpc::kPayloadMax, "answers fit a message");
@@ -45,10 +45,10 @@ void be_answered(const std::string& payload) {
   (void)world.run(remote.list_objects(ctx, {}));
   (void)world.run(remote.list_uploads(ctx, {}));
   (void)world.run(remote.list_parts(ctx, 1, "k", "u", 0, 10));
-  (void)world.run(remote.journal(ctx, 1, 0, 10));
-  (void)world.run(remote.repairs(ctx, "", 10));
-  (void)world.run(remote.doomed(ctx, 0, 10));
-  (void)world.run(remote.manifests(ctx, 0, 10));
+  (void)world.run(remote.journal(ctx, kRootGroup, 1, 0, 10));
+  (void)world.run(remote.repairs(ctx, kRootGroup, "", 10));
+  (void)world.run(remote.doomed(ctx, kRootGroup, 0, 10));
+  (void)world.run(remote.manifests(ctx, kRootGroup, 0, 10));
   (void)world.run(remote.cluster_state(ctx));
   (void)world.run(remote.statistics(ctx));
 }

@@ -22,7 +22,8 @@ ClusterNode::ClusterNode(ClusterShared& shared, NodeId self, MemoryMetadata* loc
   metadata_ = std::make_unique<metadata::ClusterMetadata>(std::move(way));
   metadata_->set_members({kMetadataNode});
   if (local != nullptr) {
-    metadata_service_ = std::make_unique<metadata::MetadataService>(*local, [] { return kMetadataNode; });
+    metadata_service_ = std::make_unique<metadata::MetadataService>(
+        [local](metadata::GroupId) { return local; }, [](metadata::GroupId) { return kMetadataNode; });
     router_.add({rpc::Method::metadata_commit, rpc::Method::metadata_read}, *metadata_service_);
     ControllerOptions options;
     options.self = self_;

@@ -311,7 +311,7 @@ class Simulation {
     std::vector<BlockRef> out;
     metadata::ManifestId after = 0;
     for (;;) {
-      const auto page = *co_await metadata_.manifests({}, after, 1000);
+      const auto page = *co_await metadata_.manifests({}, metadata::kRootGroup, after, 1000);
       if (page.empty()) co_return out;
       after = page.back().id;
       for (const auto& entry : page) {

@@ -242,7 +242,7 @@ class Simulation : public DataWorld {
       co_await world.clock().sleep(seconds(1));
       if (contents_.empty()) continue;
       auto it = contents_.lower_bound(rng().below(contents_.rbegin()->first) + 1);
-      const auto page = co_await metadata.manifest(Context(), it->first);
+      const auto page = co_await metadata.manifest(Context(), metadata::kRootGroup, it->first);
       if (page && !page->blocks().empty() && rng().below(10) == 0) metadata.doom_by_mistake(it->first);
     }
     co_await gate.close();

@@ -174,10 +174,10 @@ struct Rig {
         const Object found = world.run(metadata.object(ctx(), bucket.id(), object.key, LocalMetadata::With::manifest)).value();
         all += found.version.SerializeAsString();
       }
-      const auto entries = world.run(metadata.journal(ctx(), bucket.id(), 0, 10'000)).value();
+      const auto entries = world.run(metadata.journal(ctx(), kRootGroup, bucket.id(), 0, 10'000)).value();
       for (const JournalEntry& entry : entries) all += entry.SerializeAsString();
     }
-    for (const auto& listed : world.run(metadata.manifests(ctx(), 0, 10'000)).value()) all += listed.manifest.SerializeAsString();
+    for (const auto& listed : world.run(metadata.manifests(ctx(), kRootGroup, 0, 10'000)).value()) all += listed.manifest.SerializeAsString();
     return all;
   }
 

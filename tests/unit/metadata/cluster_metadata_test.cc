@@ -21,7 +21,7 @@ using std::chrono::seconds;
 class MemberOfGroup final : public rpc::Handler {
  public:
   MemberOfGroup(NodeId self, NodeId& leader, Metadata& state, Clock& clock)
-      : self_(self), leader_(leader), clock_(clock), service_(state, [&leader] { return leader; }) {}
+      : self_(self), leader_(leader), clock_(clock), service_([&state](GroupId) { return &state; }, [&leader](GroupId) { return leader; }) {}
   bool stands_still = false;   // and answers nobody
   bool lose_next = false;      // carries the next command out, and loses the leadership before it says so
   std::uint64_t asked = 0;
@@ -196,7 +196,7 @@ TEST_CASE("a command without an id is sent once, also when another member comes 
 TEST_CASE("questions and answers that make no sense are errors") {
   sim::SimWorld world(1);
   MemoryMetadata state(world.clock());
-  MetadataService service(state, [] { return NodeId{}; });
+  MetadataService service([&](GroupId) { return &state; }, [](GroupId) { return NodeId{}; });
   const auto ask = [&](rpc::Peer peer, rpc::Method method, const std::string& header) {
     const auto reply = world.run(service.handle({}, peer, method, header, {}));
     if (!reply) return reply.error().code;

@@ -20,12 +20,12 @@ BucketId make_bucket(Subject& subject, const std::string& name = "bucket") {
 Result<Object> get(Subject& subject, BucketId bucket, const std::string& key) {
   return subject.run(subject.metadata().object(Context(), bucket, key, Metadata::With::manifest));
 }
-std::vector<Doomed> doomed(Subject& subject) { return subject.run(subject.metadata().doomed(Context(), 0, 1000)).value(); }
+std::vector<Doomed> doomed(Subject& subject) { return subject.run(subject.metadata().doomed(Context(), kRootGroup, 0, 1000)).value(); }
 std::vector<RepairIntent> repairs(Subject& subject) {
-  return subject.run(subject.metadata().repairs(Context(), "", 1000)).value();
+  return subject.run(subject.metadata().repairs(Context(), kRootGroup, "", 1000)).value();
 }
 Statistics statistics(Subject& subject) { return subject.run(subject.metadata().statistics(Context())).value(); }
-std::size_t manifests(Subject& subject) { return subject.run(subject.metadata().manifests(Context(), 0, 1000)).value().size(); }
+std::size_t manifests(Subject& subject) { return subject.run(subject.metadata().manifests(Context(), kRootGroup, 0, 1000)).value().size(); }
 
 Command with(Command command, const std::function<void(Preconditions&)>& set) {
   if (command.has_put_object()) set(*command.mutable_put_object()->mutable_conditions());
@@ -204,7 +204,7 @@ TEMPLATE_TEST_CASE(
   CHECK(entries[0].blocks(0).id() == etag_bytes("block"));
   CHECK(entries[0].data_shards() == 4);
   CHECK(!entries[0].confirmed());
-  CHECK(subject.run(subject.metadata().manifest(Context(), id)).error().code == Errc::not_found);
+  CHECK(subject.run(subject.metadata().manifest(Context(), kRootGroup, id)).error().code == Errc::not_found);
   CHECK(subject.commit(copy(bucket, "late", source.version())).outcome() == SOURCE_GONE);
 
   Command finish, confirm;
@@ -247,7 +247,7 @@ TEMPLATE_TEST_CASE("repair intents are kept by block until all shards are health
   REQUIRE(pending[0].shards_size() == 2);
   CHECK(pending[0].shards(0) == 1);
   CHECK(pending[0].shards(1) == 3);
-  CHECK(subject.run(subject.metadata().repairs(Context(), pending[0].block(), 10)).value().empty());
+  CHECK(subject.run(subject.metadata().repairs(Context(), kRootGroup, pending[0].block(), 10)).value().empty());
   Command healed;
   healed.mutable_finish_repair()->set_block(etag_bytes("block"));
   healed.mutable_finish_repair()->add_shards(1);
@@ -454,22 +454,22 @@ TEMPLATE_TEST_CASE("the journal has every change of a bucket in order, and is tr
   timed(put(other, "x", "1"));
   timed(put(bucket, "b", "2"));
   timed(remove(bucket, "a"));
-  const auto entries = subject.run(subject.metadata().journal(Context(), bucket, 0, 100)).value();
+  const auto entries = subject.run(subject.metadata().journal(Context(), kRootGroup, bucket, 0, 100)).value();
   REQUIRE(entries.size() == 3);
   CHECK(entries[0].key() == "a");
   CHECK(entries[0].sequence() < entries[1].sequence());
   CHECK(entries[2].kind() == JOURNAL_DELETE);
-  CHECK(subject.run(subject.metadata().journal(Context(), bucket, entries[1].sequence(), 100)).value().size() == 1);
-  CHECK(subject.run(subject.metadata().journal(Context(), bucket, 0, 2)).value().size() == 2);
+  CHECK(subject.run(subject.metadata().journal(Context(), kRootGroup, bucket, entries[1].sequence(), 100)).value().size() == 1);
+  CHECK(subject.run(subject.metadata().journal(Context(), kRootGroup, bucket, 0, 2)).value().size() == 2);
   Command trim;
   trim.mutable_trim_journal()->set_before_us(4000);
   trim.mutable_trim_journal()->set_limit(1);
   subject.commit(trim);
-  CHECK(subject.run(subject.metadata().journal(Context(), bucket, 0, 100)).value().size() == 2);
+  CHECK(subject.run(subject.metadata().journal(Context(), kRootGroup, bucket, 0, 100)).value().size() == 2);
   trim.mutable_trim_journal()->set_limit(100);
   subject.commit(trim);
-  CHECK(subject.run(subject.metadata().journal(Context(), bucket, 0, 100)).value().size() == 2);
-  CHECK(subject.run(subject.metadata().journal(Context(), other, 0, 100)).value().empty());
+  CHECK(subject.run(subject.metadata().journal(Context(), kRootGroup, bucket, 0, 100)).value().size() == 2);
+  CHECK(subject.run(subject.metadata().journal(Context(), kRootGroup, other, 0, 100)).value().empty());
 }
 
 TEMPLATE_TEST_CASE("the cluster state is replaced only by those who have seen it", "", SUBJECTS) {

@@ -17,7 +17,7 @@ class RemoteSubject final : public Subject {
 
  private:
   SimSubject served_;
-  MetadataService service_{served_.metadata(), [] { return NodeId{2}; }};
+  MetadataService service_{[this](GroupId) { return &served_.metadata(); }, [](GroupId) { return NodeId{2}; }};
   gabion::test::LoopbackChannel channel_{service_};
   RemoteMetadata remote_{channel_, NodeId{2}};
 };
@@ -54,7 +54,7 @@ class ClusterSubject final : public Subject {
   SimSubject served_;
   RealClock clock_;
   SystemRng rng_;
-  MetadataService service_{served_.metadata(), [] { return NodeId{3}; }};
+  MetadataService service_{[this](GroupId) { return &served_.metadata(); }, [](GroupId) { return NodeId{3}; }};
   Follower follower_service_;
   gabion::test::LoopbackPeers peers_{NodeId{1}};
   std::unique_ptr<ClusterMetadata> cluster_;

@@ -201,7 +201,7 @@ TEST_CASE("shards that could not be written travel in the commit as repair inten
   world.data.report_missing_shard(intent);
   world.put("/bucket/key", kText);
   sim::SimWorld sim(1);
-  const auto repairs = sim.run(world.metadata.repairs({}, "", 10));
+  const auto repairs = sim.run(world.metadata.repairs({}, metadata::kRootGroup, "", 10));
   REQUIRE(repairs.has_value());
   REQUIRE(repairs->size() == 1);
   CHECK((*repairs)[0].block() == "0123456789abcdef");
