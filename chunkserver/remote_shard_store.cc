@@ -21,10 +21,10 @@ RemoteShardStore::RemoteShardStore(rpc::Channel& channel, NodeId node, DriveId d
                                    Patience patience)
     : channel_(channel), node_(node), drive_(drive), epochs_(epochs), clock_(clock), patience_(patience) {}
 
-ShardRequest RemoteShardStore::request(const ShardKey* key) const {
+ShardRequest RemoteShardStore::request(const Context& ctx, const ShardKey* key) const {
   ShardRequest request;
   request.set_drive(drive_.bytes.data(), drive_.bytes.size());
-  request.set_ring_epoch(epochs_.acting());
+  request.set_ring_epoch(ctx.ring_epoch != 0 ? ctx.ring_epoch : epochs_.acting());
   if (key != nullptr) wire::append_key(*request.mutable_keys(), *key);
   return request;
 }
@@ -64,12 +64,12 @@ task<Result<void>> RemoteShardStore::put(Context ctx, ShardKey key, std::vector<
   std::size_t size = 0;
   for (const Bytes& piece : pieces) size += piece.size();
   if (size > kShardBytesMax) co_return Error(Errc::too_large, fmt::format("a shard has at most {} bytes", kShardBytesMax));
-  CO_CHECK(co_await ask(ctx, rpc::Method::shard_put, patience_.data, request(&key).SerializeAsString(), std::move(pieces)));
+  CO_CHECK(co_await ask(ctx, rpc::Method::shard_put, patience_.data, request(ctx, &key).SerializeAsString(), std::move(pieces)));
   co_return Result<void>();
 }
 
 task<Result<Bytes>> RemoteShardStore::read(Context ctx, ShardKey key, std::uint32_t offset, std::uint32_t length) {
-  ShardRequest question = request(&key);
+  ShardRequest question = request(ctx, &key);
   question.set_offset(offset);
   question.set_length(length);
   CO_TRY(auto answer, co_await ask(ctx, rpc::Method::shard_read, patience_.data, question.SerializeAsString(), {}));
@@ -81,13 +81,13 @@ task<Result<Bytes>> RemoteShardStore::read(Context ctx, ShardKey key, std::uint3
 }
 
 task<Result<ShardInfo>> RemoteShardStore::stat(Context ctx, ShardKey key) {
-  CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::shard_stat, patience_.status, request(&key).SerializeAsString(), {}));
+  CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::shard_stat, patience_.status, request(ctx, &key).SerializeAsString(), {}));
   co_return ShardInfo{key, answer.reply.length()};
 }
 
 task<Result<void>> RemoteShardStore::remove(Context ctx, std::vector<ShardKey> keys) {
   for (std::size_t i = 0; i < keys.size(); i += wire::kKeysMax) {
-    ShardRequest question = request();
+    ShardRequest question = request(ctx);
     const std::size_t end = std::min(i + wire::kKeysMax, keys.size());
     for (std::size_t j = i; j < end; ++j) wire::append_key(*question.mutable_keys(), keys[j]);
     CO_CHECK(co_await ask(ctx, rpc::Method::shard_remove, patience_.data, question.SerializeAsString(), {}));
@@ -96,7 +96,7 @@ task<Result<void>> RemoteShardStore::remove(Context ctx, std::vector<ShardKey> k
 }
 
 task<Result<ShardPage>> RemoteShardStore::list(Context ctx, ShardKey from, std::size_t limit) {
-  ShardRequest question = request(&from);
+  ShardRequest question = request(ctx, &from);
   question.set_limit(std::min(limit, wire::kListMax));
   CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::shard_list, patience_.data, question.SerializeAsString(), {}));
   ShardPage page;
@@ -106,7 +106,7 @@ task<Result<ShardPage>> RemoteShardStore::list(Context ctx, ShardKey from, std::
 }
 
 task<Result<DriveStatus>> RemoteShardStore::status(Context ctx) {
-  CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::drive_status, patience_.status, request().SerializeAsString(), {}));
+  CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::drive_status, patience_.status, request(ctx).SerializeAsString(), {}));
   co_return wire::decode_status(answer.reply.status());
 }
 

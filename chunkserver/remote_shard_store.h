@@ -36,7 +36,7 @@ class RemoteShardStore final : public ShardStore {
 
  private:
   struct Answer;
-  ShardRequest request(const ShardKey* key = nullptr) const;
+  ShardRequest request(const Context& ctx, const ShardKey* key = nullptr) const;
   task<Result<Answer>> ask(Context ctx, rpc::Method method, Duration patience, std::string header, std::vector<Bytes> payload);
   Error explain(const Context& ctx, const Error& error) const;
 

@@ -14,6 +14,8 @@ struct Context {
   TimePoint deadline = TimePoint::max();
   std::uint64_t trace = 0;
   Priority priority = Priority::interactive;
+  // By which ring it was decided where shards are put and which are removed; 0: by the one that this node acts by.
+  std::uint64_t ring_epoch = 0;
 };
 
 }  // namespace gabion

@@ -96,6 +96,24 @@ TEST_CASE("a put by a replaced ring is a conflict, stores nothing, and tells of 
   CHECK(pair.put("bytes").has_value());
 }
 
+TEST_CASE("a removal that a replaced ring decided is refused, also when its node goes by the new one meanwhile") {
+  Pair pair;
+  pair.ours.act_by(4);
+  pair.theirs.act_by(4);
+  REQUIRE(pair.put("bytes").has_value());
+  Context decided;
+  decided.ring_epoch = 4;
+  pair.ours.act_by(5);
+  pair.theirs.act_by(5);
+  const std::vector<ShardKey> keys(1, key_of(1));
+  const auto removed = pair.world.run(pair.remote.remove(decided, keys));
+  REQUIRE(!removed);
+  CHECK(removed.error().code == Errc::conflict);
+  CHECK(pair.fake.has(key_of(1)));
+  CHECK(pair.world.run(pair.remote.remove({}, keys)).has_value());
+  CHECK_FALSE(pair.fake.has(key_of(1)));
+}
+
 TEST_CASE("reads are answered whatever the ring, and the one that is behind learns of it") {
   Pair pair;
   REQUIRE(pair.put("bytes").has_value());
