@@ -37,6 +37,7 @@ Orders orders_for(NodeId node, const ClusterState& state, const HeartbeatReply& 
     work.writers_settled = reply.writers_ring() >= job.epoch();
     (job.kind() == JOB_REBALANCE ? orders.rebalance : orders.scrub) = work;
   }
+  for (const std::uint32_t up : reply.up()) orders.up.push_back(NodeId{up});
   std::vector<std::uint32_t> repairers;
   for (const NodeInfo& info : state.nodes()) {
     if (info.chunkserver() && !info.out() && index_of(reply.up(), NodeId{info.id()})) repairers.push_back(info.id());

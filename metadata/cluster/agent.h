@@ -33,6 +33,7 @@ struct Orders {
   std::optional<Work> scrub;
   unsigned repair_index = 0;  // the share of repairs: of the chunk servers that are up
   unsigned repair_count = 0;  // 0: none
+  std::vector<NodeId> up;     // nodes that are, as the leader hears
 };
 Orders orders_for(NodeId node, const ClusterState& state, const HeartbeatReply& reply);
 

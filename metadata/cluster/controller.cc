@@ -1,5 +1,7 @@
 #include "metadata/cluster/controller.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "common/check.h"
@@ -9,6 +11,7 @@
 namespace gabion::metadata::cluster {
 namespace {
 
+constexpr Duration kPatience = std::chrono::seconds(5);
 constexpr Duration kPinsPatience = std::chrono::seconds(10);
 constexpr Duration kPinsPoll = std::chrono::milliseconds(100);
 
@@ -93,17 +96,55 @@ Facts Controller::facts() const {
 
 task<Result<void>> Controller::look() {
   Context ctx;
-  ctx.deadline = options_.clock->now() + std::chrono::seconds(5);
+  ctx.deadline = options_.clock->now() + kPatience;
   CO_TRY(auto current, co_await options_.metadata->cluster_state(ctx));
   registry_.set_state(current.state, current.version);
+  const std::uint64_t epoch = current.state.ring_epoch();
+  CO_CHECK(co_await change(std::move(current)));
+  if (registry_.known_ring() == epoch) co_return Result<void>();
+  CO_CHECK(co_await tell_rings(epoch, 0));
+  registry_.set_known_ring(epoch);
+  co_return Result<void>();
+}
+
+task<Result<void>> Controller::change(Metadata::VersionedClusterState current) {
   CO_TRY(const bool given_up, give_up_lost(current.state));
-  const bool cared = care_for_jobs(current.state);
+  ClusterState next = current.state;
+  bool cared = care_for_jobs(next);
+  if (drops_ring(current.state, next)) {
+    const auto told = co_await tell_rings(next.ring_epoch(), oldest_ring(next));
+    if (!told) log_once("the groups are told which rings are dropped", told.error());
+    cared = told.has_value();
+  }
   if (!given_up && !cared) co_return Result<void>();
   Command command;
-  *command.mutable_set_cluster_state()->mutable_state() = std::move(current.state);
+  *command.mutable_set_cluster_state()->mutable_state() = cared ? std::move(next) : std::move(current.state);
   command.mutable_set_cluster_state()->set_expected_version(current.version);
+  Context ctx;
+  ctx.deadline = options_.clock->now() + kPatience;
   // Somebody else was faster: the next round sees what is left to do.
   CO_CHECK(co_await options_.metadata->commit(ctx, std::move(command)));
+  co_return Result<void>();
+}
+
+task<Result<void>> Controller::tell_rings(std::uint64_t epoch, std::uint64_t oldest) {
+  Context ctx;
+  ctx.deadline = options_.clock->now() + kPatience;
+  std::set<GroupId> told = {kRootGroup};
+  for (bool all = false; !all;) {
+    CO_TRY(const std::vector<GroupId> groups, co_await options_.metadata->groups(ctx));
+    all = true;
+    for (const GroupId group : groups) {
+      if (!told.insert(group).second) continue;
+      all = false;
+      Command command;
+      command.set_group(group);
+      command.mutable_set_rings()->set_epoch(epoch);
+      command.mutable_set_rings()->set_oldest(oldest);
+      CO_TRY(const CommandResult result, co_await options_.metadata->commit(ctx, std::move(command)));
+      if (result.outcome() != APPLIED) co_return Error(Errc::internal, fmt::format("group {} refuses to know the rings", group));
+    }
+  }
   co_return Result<void>();
 }
 

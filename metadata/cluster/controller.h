@@ -3,6 +3,11 @@
 // done, and with a rebalance drops the rings that it emptied. What it decides is committed against the state that it was
 // decided from; a change by somebody else is looked at in the next round.
 //
+// Group 0 knows the rings from the cluster's state; this tells the other groups. Each knows of a new ring before anybody hears
+// that older ones are settled, and refuses what is placed by a ring before the state drops it: a group that did not know
+// could take a block that no walk will find where it is looked for. A group that is split off knows what its parent knew, and
+// one that was split off meanwhile is in groups() by then; no group forgets. So what was told once holds, whoever leads.
+//
 // One on each node that is a member of the metadata. Thread-safe. Everything in the options outlives it; stop() before
 // destruction.
 #pragma once
@@ -58,6 +63,9 @@ class Controller final : public rpc::Handler {
   // Forgets what nodes reported to an earlier leadership, also where this node has led before. Tells whether it leads.
   bool follow_leadership();
   task<Result<void>> look();
+  task<Result<void>> change(Metadata::VersionedClusterState current);
+  // Every group knows these rings when it returns.
+  task<Result<void>> tell_rings(std::uint64_t epoch, std::uint64_t oldest);
   // What is to be changed. False: nothing.
   Result<bool> give_up_lost(ClusterState& state);
   bool care_for_jobs(ClusterState& state);

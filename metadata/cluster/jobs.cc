@@ -43,6 +43,22 @@ Result<Job*> find_active(ClusterState& state, std::uint64_t id) {
 
 }  // namespace
 
+std::uint64_t oldest_ring(const ClusterState& state) {
+  std::uint64_t oldest = state.ring_epoch();
+  for (const std::string& encoded : state.previous_rings()) {
+    const auto ring = ring::Ring::decode(encoded);
+    if (ring) oldest = std::min(oldest, ring->epoch());
+  }
+  return oldest;
+}
+
+bool drops_ring(const ClusterState& before, const ClusterState& after) {
+  const auto& kept = after.previous_rings();
+  return std::any_of(before.previous_rings().begin(), before.previous_rings().end(), [&](const std::string& ring) {
+    return std::find(kept.begin(), kept.end(), ring) == kept.end();
+  });
+}
+
 Job* find_job(ClusterState& state, std::uint64_t id) {
   for (Job& job : *state.mutable_jobs()) {
     if (job.id() == id) return &job;

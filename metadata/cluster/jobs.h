@@ -17,8 +17,14 @@ bool set_workers(Job& job, std::vector<NodeId> workers);
 // The worker did its share. False when that is known or it is none.
 bool finish_worker(Job& job, NodeId worker, std::uint64_t failed_blocks);
 bool all_finished(const Job& job);
-// All workers did their share: the job is done, and rings older than a rebalance's are not needed any more.
+// All workers did their share: the job is done, and rings older than a rebalance's are not needed any more. Whoever commits
+// that has told all groups of the oldest one that is left before.
 Result<void> finish_job(ClusterState& state, std::uint64_t job, WallMicros now_us);
+
+// By which a block may still be placed that is where a kept ring says.
+std::uint64_t oldest_ring(const ClusterState& state);
+// A ring that was kept is not any more.
+bool drops_ring(const ClusterState& before, const ClusterState& after);
 
 Job* find_job(ClusterState& state, std::uint64_t job);
 inline bool active(const Job& job) { return job.state() == JOB_RUNNING || job.state() == JOB_PAUSED; }

@@ -34,6 +34,16 @@ void Registry::set_state(const ClusterState& state, std::uint64_t version) {
   note_drives();
 }
 
+void Registry::set_known_ring(std::uint64_t epoch) {
+  const std::lock_guard lock(mutex_);
+  known_ring_ = epoch;
+}
+
+std::uint64_t Registry::known_ring() const {
+  const std::lock_guard lock(mutex_);
+  return known_ring_;
+}
+
 Duration Registry::silence(NodeId node) const {
   const auto heard = heard_.find(node);
   const auto known = known_.find(node);
@@ -48,7 +58,7 @@ bool Registry::up(NodeId node) const {
 
 template <class Oldest>
 std::uint64_t Registry::settled_ring(Oldest oldest) const {
-  std::uint64_t ring = UINT64_MAX;
+  std::uint64_t ring = known_ring_;
   for (const auto& [node, known] : known_) {
     if (up(node)) ring = std::min(ring, oldest(heard_.at(node).last));
     else if (!known.out && silence(node) < down_after_) return 0;

@@ -31,6 +31,10 @@ class Registry {
   void clear();
   // The cluster as the leader read it last.
   void set_state(const ClusterState& state, std::uint64_t version);
+  // Every group of the metadata knows of this ring: what is placed by an older one is noted by whoever takes it. Nobody hears
+  // that the older ones are settled before.
+  void set_known_ring(std::uint64_t epoch);
+  std::uint64_t known_ring() const;
   HeartbeatReply receive(NodeId node, Heartbeat heartbeat);
 
   std::vector<NodeStatus> nodes() const;  // those of the state that are not out
@@ -56,7 +60,7 @@ class Registry {
   };
   bool up(NodeId node) const;            // with the lock held, as the following
   Duration silence(NodeId node) const;
-  // The oldest ring of all that count; 0 while somebody has not been heard and may not be down.
+  // The oldest ring of all that count; 0 while somebody has not been heard and may not be down, or a group does not know.
   template <class Oldest>
   std::uint64_t settled_ring(Oldest oldest) const;
   void note_drives();
@@ -67,6 +71,7 @@ class Registry {
   mutable std::mutex mutex_;
   TimePoint since_ = TimePoint::min();
   std::uint64_t version_ = 0;
+  std::uint64_t known_ring_ = 0;  // whoever leads: no group forgets
   std::uint64_t leadership_ = 0;
   std::uint64_t beat_ = 0;
   std::map<NodeId, Known> known_;

@@ -5,15 +5,14 @@
 #include "metadata/cluster/agent.h"
 #include "metadata/cluster/controller.h"
 #include "tests/support/loopback_channel.h"
-#include "tests/support/memory_metadata.h"
 #include "tests/support/sim.h"
+#include "tests/unit/cluster/fake_groups.h"
 #include "tests/unit/cluster/states.h"
 
 namespace gabion::metadata::cluster::test {
 namespace {
 
 using gabion::test::LoopbackPeers;
-using gabion::test::MemoryMetadata;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -78,6 +77,15 @@ class World {
     leader = node;
     ++term;
   }
+  // Keys from here on are another group's.
+  void split(std::string_view key) {
+    ClusterState next = state();
+    const auto begun = begin_split(next, boundary_at(7, key));
+    REQUIRE(begun.has_value());
+    finish_split(next, begun->child());
+    metadata.others[begun->child()] = metadata.others[begun->parent()];
+    set_state(std::move(next));
+  }
   void pass(Duration duration) { sim.run_for(duration); }
   ClusterState state() { return sim.run(metadata.cluster_state({}))->state; }
   void set_state(ClusterState next) {
@@ -108,7 +116,7 @@ class World {
   }
 
   sim::SimWorld sim{1};
-  MemoryMetadata metadata;
+  FakeGroups metadata;
   NodeId leader{1};
   std::uint64_t term = 1;
   std::vector<std::unique_ptr<Node>> nodes;
@@ -321,6 +329,78 @@ TEST_CASE("workers hear when nobody goes by an older ring any more") {
   world.node(2).write_ring = before + 1;
   world.pass(seconds(2));
   CHECK(world.node(1).orders.rebalance->writers_settled);
+}
+
+TEST_CASE("nobody hears that rings are settled before every group knows the new one") {
+  World world(3);
+  world.split("m");
+  world.pass(seconds(1));
+  world.metadata.others[1].up = false;
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  const std::uint64_t epoch = world.state().ring_epoch();
+  world.pass(seconds(5));
+  REQUIRE(world.node(1).orders.rebalance.has_value());
+  CHECK_FALSE(world.node(1).orders.rebalance->movers_settled);
+  CHECK_FALSE(world.node(1).orders.rebalance->writers_settled);
+  // The next leader tells as well, as it does not know what was told before.
+  world.lead(NodeId{2});
+  world.pass(seconds(5));
+  CHECK_FALSE(world.node(1).orders.rebalance->movers_settled);
+  world.metadata.others[1].up = true;
+  world.pass(seconds(2));
+  CHECK(world.node(1).orders.rebalance->movers_settled);
+  CHECK(world.node(1).orders.rebalance->writers_settled);
+  CHECK(world.metadata.others[1].epoch == epoch);
+  CHECK(world.metadata.others[1].oldest < epoch);
+}
+
+TEST_CASE("a group that is split off while the others are told of a ring is told too") {
+  World world(3);
+  world.split("m");
+  world.pass(seconds(1));
+  world.metadata.on_commit = [&](const Command& command) {
+    if (!command.has_set_rings() || world.metadata.others.contains(2)) return;
+    world.metadata.others[2] = world.metadata.others[1];  // as it was before this command
+    ClusterState next = world.state();
+    REQUIRE(begin_split(next, boundary_at(7, "s")).has_value());
+    world.set_state(std::move(next));
+  };
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  world.pass(seconds(3));
+  CHECK(world.metadata.others[1].epoch == world.state().ring_epoch());
+  CHECK(world.metadata.others[2].epoch == world.state().ring_epoch());
+  CHECK(world.node(1).orders.rebalance->movers_settled);
+}
+
+TEST_CASE("a ring is dropped when every group refuses what is placed by it, and not before") {
+  World world(3);
+  world.split("m");
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  world.pass(seconds(2));
+  world.metadata.others[1].up = false;
+  for (std::uint32_t n = 1; n <= 3; ++n) world.finish(n);
+  world.pass(seconds(5));
+  CHECK(world.state().previous_rings_size() == 1);
+  CHECK(world.state().jobs(world.state().jobs_size() - 1).state() == JOB_RUNNING);
+  world.metadata.others[1].up = true;
+  world.metadata.on_commit = [&](const Command& command) {
+    const auto& next = command.set_cluster_state().state();
+    if (command.has_set_cluster_state() && next.previous_rings_size() == 0) {
+      CHECK(world.metadata.others[1].oldest == next.ring_epoch());
+    }
+  };
+  world.pass(seconds(2));
+  CHECK(world.state().previous_rings_size() == 0);
+  CHECK(world.metadata.others[1].oldest == world.state().ring_epoch());
+}
+
+TEST_CASE("a node that is lost is given up also while a group does not answer") {
+  World world(4, 4);
+  world.split("m");
+  world.metadata.others[1].up = false;
+  world.stop(world.node(3));
+  world.pass(minutes(12));
+  CHECK(world.state().nodes(2).out());
 }
 
 TEST_CASE("a paused job is passed on as such, a cancelled one is no work") {
