@@ -21,6 +21,7 @@ BlockWrite::BlockWrite(Core& core, Context ctx, const Executor& executor, const 
       block_(block),
       layout_(block),
       view_(core.deps.placement.view()),
+      begun_by_(view_->epoch()),
       started_(core.deps.clock.now()),
       targets_(view_, block) {
   GABION_CHECK(shards.size() == layout_.shards(), "a block has as many shards as its layout says");

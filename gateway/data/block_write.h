@@ -23,8 +23,8 @@ class BlockWrite : public std::enable_shared_from_this<BlockWrite> {
   // home. exhausted: full drives; unavailable: too few drives; deadline.
   task<Result<std::vector<unsigned>>> wait();
   const BlockRef& block() const { return block_; }
-  // Of the ring by which wait() said which shards are not at home.
-  std::uint64_t ring_epoch() const { return view_->epoch(); }
+  // Of the oldest ring by which a shard was placed: none of the block was stored before that ring was made.
+  std::uint64_t ring_epoch() const { return begun_by_; }
   // Writes that have not been answered yet.
   unsigned pending() const;
   // The block will never be committed. Its removal is queued once no write is under way any more.
@@ -55,6 +55,7 @@ class BlockWrite : public std::enable_shared_from_this<BlockWrite> {
   const BlockRef block_;
   const BlockLayout layout_;
   SharedView view_;
+  const std::uint64_t begun_by_;
   const TimePoint started_;
   Targets targets_;
   std::vector<Shard> shards_;

@@ -39,6 +39,11 @@ struct Sabotage {
   bool reuse_nonces = false;          // every block of a manifest has ordinal 0
   bool trust_tags = false;            // what does not verify is served
   bool remove_unverified = false;     // strays go before the shard is known to be good at home
+  bool orphans_without_fence = false; // orphans are looked for as soon as the moment is noted
+  bool orphans_before_fence = false;  // or as soon as the fence is made, whoever still writes by the ring before it
+  bool orphans_late_note = false;     // the moment is noted when the fence is made already
+  bool orphans_of_one_group = false;  // what other groups have is not looked at
+  bool orphans_deleted = false;       // nor what waits to be erased
 };
 
 struct Options {

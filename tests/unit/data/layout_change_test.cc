@@ -182,7 +182,7 @@ TEST_CASE("a block that a drive refuses for an old ring goes on by the new one")
   const auto written = world.write(content, content.size());
   INFO((written ? "" : written.error().message));
   REQUIRE(written.has_value());
-  CHECK(written->manifest.ring_epoch() == world.new_ring.epoch());
+  CHECK(written->manifest.ring_epoch() == world.old_ring.epoch());  // by which the first shards went out
   CHECK(world.store.core().metrics.rings_followed.value() == 1);
   const auto id = world.metadata.put("k", written->manifest, written->intents);
   CHECK(world.read(id).value() == content);
