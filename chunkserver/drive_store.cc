@@ -304,6 +304,12 @@ void DriveStore::pause_compaction(bool paused) {
   metrics_.compaction_paused.set(paused ? 1 : 0);
 }
 
+task<void> DriveStore::give_up(std::string why) {
+  condition_.fail(Error(Errc::unavailable, std::move(why)));
+  co_await gate_.close();
+  (void)co_await writer_.close();  // behind what was being written; it writes nothing itself
+}
+
 task<void> DriveStore::stop() {
   co_await gate_.close();
   const auto closed = co_await writer_.close();

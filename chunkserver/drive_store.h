@@ -35,6 +35,9 @@ class DriveStore final : public ShardStore {
   // Starts background compaction. stop() must follow before destruction.
   void start();
   task<void> stop();
+  // In place of stop(), for a drive that is lost: every call is unavailable from here on, and once this returns nothing of the
+  // drive is written any more.
+  task<void> give_up(std::string why);
 
   task<Result<void>> put(Context ctx, ShardKey key, std::vector<Bytes> pieces) override;
   task<Result<Bytes>> read(Context ctx, ShardKey key, std::uint32_t offset, std::uint32_t length) override;

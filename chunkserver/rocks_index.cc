@@ -184,8 +184,20 @@ Result<void> RocksIndex::note(const rocksdb::Status& status) {
   return error_of(status);
 }
 
+void RocksIndex::close() {
+  const std::unique_lock lock(mutex_);
+  db_.reset();
+  closed_ = true;
+}
+
+Result<void> RocksIndex::usable() const {
+  if (!closed_) return {};
+  return Error(Errc::unavailable, "the index was closed");
+}
+
 Result<void> RocksIndex::clear() {
   const std::unique_lock lock(mutex_);
+  TRY_OK(usable());
   db_.reset();
   if (const auto status = rocksdb::DestroyDB(path_, shared_.options()); !status.ok()) return error_of(status);
   TRY_OK(open_db());
@@ -196,6 +208,7 @@ Result<void> RocksIndex::clear() {
 
 Result<std::optional<IndexState>> RocksIndex::load() {
   const std::shared_lock lock(mutex_);
+  TRY_OK(usable());
   std::string raw;
   const auto status = db_->Get(rocksdb::ReadOptions(), kPositionKey, &raw);
   if (status.IsNotFound()) return std::nullopt;
@@ -214,6 +227,7 @@ Result<std::optional<IndexState>> RocksIndex::load() {
 
 Result<std::optional<IndexEntry>> RocksIndex::find(const ShardKey& key, ReadMode mode) {
   const std::shared_lock lock(mutex_);
+  TRY_OK(usable());
   rocksdb::ReadOptions options;
   if (mode == ReadMode::cached_only) options.read_tier = rocksdb::kBlockCacheTier;
   rocksdb::PinnableSlice raw;
@@ -228,6 +242,7 @@ Result<std::optional<IndexEntry>> RocksIndex::find(const ShardKey& key, ReadMode
 
 Result<IndexPage> RocksIndex::list(const ShardKey& from, std::size_t limit) {
   const std::shared_lock lock(mutex_);
+  TRY_OK(usable());
   IndexPage page;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions()));
   for (it->Seek(shard_key(from)); it->Valid(); it->Next()) {
@@ -246,6 +261,7 @@ Result<IndexPage> RocksIndex::list(const ShardKey& from, std::size_t limit) {
 
 Result<void> RocksIndex::apply(const IndexBatch& batch) {
   const std::shared_lock lock(mutex_);
+  TRY_OK(usable());
   rocksdb::WriteBatch writes;
   for (const auto& [key, entry] : batch.shards) {
     if (entry) writes.Put(shard_key(key), encode_entry(*entry));
@@ -263,6 +279,7 @@ Result<void> RocksIndex::apply(const IndexBatch& batch) {
 
 Result<void> RocksIndex::flush() {
   const std::shared_lock lock(mutex_);
+  TRY_OK(usable());
   return note(db_->Flush(rocksdb::FlushOptions()));
 }
 

@@ -37,19 +37,24 @@ class RocksIndex final : public ShardIndex {
   Result<void> apply(const IndexBatch& batch) override;
   Result<void> flush() override;
   Result<void> clear() override;
+  // Lets go of its files; every call after it is unavailable.
+  void close();
 
  private:
   RocksIndex(std::string path, const DriveId& drive, const RocksShared& shared)
       : path_(std::move(path)), drive_(drive), shared_(shared) {}
   Result<void> open_db();
   Result<void> note(const rocksdb::Status& status);
+  // With the lock held.
+  Result<void> usable() const;
 
   const std::string path_;
   const DriveId drive_;
   const RocksShared& shared_;
-  // Held shared by every use of db_, and alone by clear(), which replaces it.
+  // Held shared by every use of db_, and alone by clear(), which replaces it, and close().
   mutable std::shared_mutex mutex_;
   std::unique_ptr<rocksdb::DB> db_;
+  bool closed_ = false;
 };
 
 }  // namespace gabion::chunkserver

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "common/check.h"
 
@@ -198,7 +199,7 @@ Result<std::unique_ptr<PosixDisk>> PosixDisk::open_root(const std::string& root)
 }
 
 PosixDisk::~PosixDisk() {
-  if (lock_fd_ >= 0) ::close(lock_fd_);
+  unlock();
   ::close(root_fd_);
 }
 
@@ -268,6 +269,10 @@ Result<DiskSpace> PosixDisk::space() {
   struct statvfs st {};
   if (::fstatvfs(root_fd_, &st) != 0) return errno_error(errno, "statvfs", root_);
   return DiskSpace{.total_bytes = st.f_blocks * st.f_frsize, .available_bytes = st.f_bavail * st.f_frsize};
+}
+
+void PosixDisk::unlock() {
+  if (lock_fd_ >= 0) ::close(std::exchange(lock_fd_, -1));
 }
 
 Result<void> PosixDisk::lock(const std::string& path) {

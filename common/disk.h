@@ -92,6 +92,7 @@ class PosixDisk final : public Disk {
   Result<DiskSpace> space() override;
   // Takes an exclusive lock on a file of this name below the root until destruction. conflict when another process has it.
   Result<void> lock(const std::string& path);
+  void unlock();
   const std::string& root() const { return root_; }
 
  private:

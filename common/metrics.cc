@@ -68,6 +68,11 @@ void MetricsRegistry::add(std::string name, std::string help, std::string labels
              }});
 }
 
+void MetricsRegistry::remove(const std::string& labels) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.labels == labels; });
+}
+
 std::string MetricsRegistry::render() const {
   const std::lock_guard lock(mutex_);
   std::string out;

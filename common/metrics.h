@@ -59,6 +59,8 @@ class MetricsRegistry {
   void add(std::string name, std::string help, std::string labels, const Histogram& histogram);
   // A gauge read when asked for. `read` runs on the thread that renders.
   void add(std::string name, std::string help, std::string labels, std::function<double()> read);
+  // All with exactly these labels: what they tell of is gone.
+  void remove(const std::string& labels);
   std::string render() const;
 
  private:

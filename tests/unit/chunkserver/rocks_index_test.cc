@@ -81,6 +81,22 @@ TEST_CASE("the index on RocksDB and the one in memory answer alike") {
   check_same(**rocks, memory);
 }
 
+TEST_CASE("an index that was closed answers nothing, and its place can be taken in the same process") {
+  const TempDir dir;
+  RocksShared shared;
+  SeededRng rng(3);
+  const std::string path = dir.path() + "/index";
+  const auto lost = *RocksIndex::open(path, DriveId::random(rng), shared);
+  CHECK_FALSE(RocksIndex::open(path, DriveId::random(rng), shared).has_value());
+  lost->close();
+  CHECK(lost->find({}, ReadMode::wait).error().code == Errc::unavailable);
+  CHECK(lost->apply({}).error().code == Errc::unavailable);
+  CHECK(lost->clear().error().code == Errc::unavailable);
+  const auto fresh = RocksIndex::open(path, DriveId::random(rng), shared);
+  REQUIRE(fresh.has_value());
+  CHECK((*fresh)->flush().has_value());
+}
+
 TEST_CASE("an index of another drive is not used") {
   TempDir dir;
   RocksShared shared;
@@ -111,6 +127,41 @@ void damage_index(const std::string& path, const std::string& prefix, const std:
     ++damaged;
   }
   REQUIRE(damaged > 0);
+}
+
+TEST_CASE("a drive that was given up lets another take its directory, and never touches that one again") {
+  PosixDrive lost;
+  REQUIRE(lost.open().has_value());
+  const std::vector<Bytes> pieces{Bytes::copy_of(pattern(1, 2000))};
+  REQUIRE(gabion::test::run(lost.engine->put({}, key_of(1), pieces)).has_value());
+  REQUIRE(lost.disk->lock("lock").has_value());
+  for (const auto& entry : std::filesystem::directory_iterator(lost.dir.path())) {
+    if (entry.path().filename() != "lock") std::filesystem::remove_all(entry.path());
+  }
+  gabion::test::run(lost.engine->give_up("it was wiped"));
+  lost.index->close();
+  lost.disk->unlock();
+
+  SystemRng rng;
+  Identity identity = lost.identity;
+  identity.drive = DriveId::random(rng);
+  const auto disk = *PosixDisk::open_root(lost.dir.path());
+  REQUIRE(disk->lock("lock").has_value());
+  REQUIRE(format_drive(*disk, identity).has_value());
+  auto index = RocksIndex::open(lost.index_path(), identity.drive, lost.shared);
+  REQUIRE(index.has_value());
+  gabion::test::OneThread writer;
+  DriveMetrics metrics;
+  auto fresh = DriveStore::open(lost.options, identity, *disk, **index, writer.executor(), lost.readers.get_executor(), lost.clock,
+                                metrics);
+  REQUIRE(fresh.has_value());
+  CHECK(code_of(gabion::test::run(lost.engine->put({}, key_of(2), pieces))) == Errc::unavailable);
+  CHECK(code_of(gabion::test::run(lost.engine->read({}, key_of(1), 0, 0))) == Errc::unavailable);
+  CHECK(code_of(gabion::test::run((*fresh)->read({}, key_of(1), 0, 0))) == Errc::not_found);
+  REQUIRE(gabion::test::run((*fresh)->put({}, key_of(2), pieces)).has_value());
+  CHECK(gabion::test::run((*fresh)->read({}, key_of(2), 0, 0))->text() == pattern(1, 2000));
+  CHECK(disk->list("segments")->size() == 1);
+  gabion::test::run((*fresh)->stop());
 }
 
 TEST_CASE("a drive whose index is damaged, anywhere, makes it anew by itself") {
