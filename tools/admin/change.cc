@@ -28,14 +28,9 @@ std::string plan_text(const Session& session, const boost::json::object& plan) {
   return out;
 }
 
-int apply(Session& session, boost::json::object change, const std::string& plan_id) {
-  boost::json::object body;
-  body["change"] = std::move(change);
-  body["planId"] = plan_id;
-  const Answer applied = session.client.post("changes", body);
-  if (applied.exit != Exit::ok) return session.fail(applied);
-  const std::string job = text_of(applied.body, "job");
-  if (session.options.json && !session.options.wait) session.terminal.out(boost::json::serialize(applied.body) + "\n");
+int applied(Session& session, const Answer& answer) {
+  const std::string job = text_of(answer.body, "job");
+  if (session.options.json && !session.options.wait) session.terminal.out(boost::json::serialize(answer.body) + "\n");
   if (job.empty()) {
     session.note("done\n");
     return static_cast<int>(Exit::ok);
@@ -46,16 +41,21 @@ int apply(Session& session, boost::json::object change, const std::string& plan_
   return static_cast<int>(Exit::ok);
 }
 
+int apply(Session& session, const Planned& planned, const std::string& plan_id) {
+  boost::json::object body = planned.request;
+  body["planId"] = plan_id;
+  const Answer answer = session.client.post(planned.changes, body);
+  return answer.exit == Exit::ok ? planned.done(answer) : session.fail(answer);
+}
+
 }  // namespace
 
-int make_change(Session& session, boost::json::object change, const std::string& command) {
+int plan_and_apply(Session& session, const Planned& planned) {
   const Options& options = session.options;
-  if (!options.plan_id.empty() && !options.dry_run) return apply(session, std::move(change), options.plan_id);
-  boost::json::object body;
-  body["change"] = change;
-  const Answer planned = session.client.post("plans", body);
-  if (planned.exit != Exit::ok) return session.fail(planned);
-  const boost::json::object& plan = planned.body;
+  if (!options.plan_id.empty() && !options.dry_run) return apply(session, planned, options.plan_id);
+  const Answer answer = session.client.post(planned.plans, planned.request);
+  if (answer.exit != Exit::ok) return session.fail(answer);
+  const boost::json::object& plan = answer.body;
   if (flag_of(plan, "changesNothing")) {
     if (options.json) session.terminal.out(boost::json::serialize(plan) + "\n");
     session.note(fmt::format("nothing to do: {}\n", text_of(plan, "summary")));
@@ -66,14 +66,25 @@ int make_change(Session& session, boost::json::object change, const std::string&
   if (options.json) {
     if (!decided) session.terminal.out(boost::json::serialize(plan) + "\n");
   } else if (decided) {
-    session.note(plan_text(session, plan));
+    session.note(planned.text(plan));
   } else {
-    session.terminal.out(plan_text(session, plan));
+    session.terminal.out(planned.text(plan));
   }
   if (options.dry_run) return static_cast<int>(Exit::ok);
-  if (decided || session.terminal.confirm("Apply?")) return apply(session, std::move(change), id);
-  session.note(fmt::format("Apply:  {} --plan-id {}\n", command, id));
+  if (decided || session.terminal.confirm("Apply?")) return apply(session, planned, id);
+  session.note(fmt::format("Apply:  {} --plan-id {}\n", planned.command, id));
   return static_cast<int>(Exit::no_change);
+}
+
+int make_change(Session& session, boost::json::object change, const std::string& command) {
+  Planned planned;
+  planned.plans = "plans";
+  planned.changes = "changes";
+  planned.request["change"] = std::move(change);
+  planned.command = command;
+  planned.text = [&session](const boost::json::object& plan) { return plan_text(session, plan); };
+  planned.done = [&session](const Answer& answer) { return applied(session, answer); };
+  return plan_and_apply(session, planned);
 }
 
 }  // namespace gabion::admin

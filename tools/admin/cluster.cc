@@ -18,8 +18,9 @@ std::string status_text(const Session& session, const boost::json::object& body)
   std::string out = fmt::format("cluster   {}   {}   {}/{} nodes   {}/{} drives   {}\n", text_of(body, "cluster").substr(0, 8),
                                 health_word(text_of(body, "health")), count("nodesUp"), count("nodes"), count("drivesUp"),
                                 count("drives"), leader.empty() ? "no leader" : "leader " + leader);
-  out += fmt::format("metadata  {}/{} members   {} buckets   about {} objects\n", count("metadataMembersUp"),
-                     count("metadataMembers"), count("buckets"), count("objects"));
+  const std::string groups = count("groups") < 2 ? "" : fmt::format("{}/{} groups led   ", count("groupsLed"), count("groups"));
+  out += fmt::format("metadata  {}/{} members   {}{} buckets   about {} objects\n", count("metadataMembersUp"),
+                     count("metadataMembers"), groups, count("buckets"), count("objects"));
   const std::uint64_t raw = number_of(space, "rawBytes"), used = number_of(space, "usedBytes");
   out += fmt::format("data      {} used of {} raw ({})   {}   ring epoch {}\n", session.size(used), session.size(raw),
                      percent(raw == 0 ? 0 : static_cast<double>(used) / static_cast<double>(raw)),
@@ -43,8 +44,8 @@ std::string status_lines(const boost::json::object& body) {
   std::string out;
   const auto add = [&](std::string_view name, const std::string& value) { out += fmt::format("{}\t{}\n", name, value); };
   for (const char* name : {"cluster", "health", "leader", "storageClass"}) add(name, text_of(body, name));
-  for (const char* name : {"nodes", "nodesUp", "drives", "drivesUp", "metadataMembers", "metadataMembersUp", "ringEpoch",
-                           "buckets", "objects", "repairWaitingBlocks"}) {
+  for (const char* name : {"nodes", "nodesUp", "drives", "drivesUp", "metadataMembers", "metadataMembersUp", "groups",
+                           "groupsLed", "ringEpoch", "buckets", "objects", "repairWaitingBlocks"}) {
     add(name, std::to_string(number_of(body, name)));
   }
   for (const char* name : {"rawBytes", "usedBytes", "availableBytes"}) {

@@ -22,6 +22,7 @@ struct Given {
   std::uint64_t valid_seconds = kTokenSeconds;
   std::uint64_t group = 0;
   std::string name, path;
+  std::string bucket, key;
 };
 
 std::string from_environment(std::initializer_list<const char*> names) {
@@ -88,6 +89,7 @@ class Builder {
   void ring();
   void background();
   void job();
+  void range();
   void raft();
 
   CLI::App& app_;
@@ -110,7 +112,7 @@ CLI::App* Builder::verb(CLI::App* parent, const char* name, const char* help, Co
 }
 
 void Builder::wait_flag(CLI::App* command) {
-  command->add_flag("--wait{0}", given_->wait, "follow the job to its end; --wait=SECONDS gives up watching after that time");
+  command->add_flag("--wait{0}", given_->wait, "follow it to its end; --wait=SECONDS gives up watching after that time");
 }
 
 void Builder::plan_flags(CLI::App* command) {
@@ -212,6 +214,16 @@ void Builder::job() {
   act("cancel", "End one before its time");
 }
 
+void Builder::range() {
+  CLI::App* parent = noun("range", "The ranges of keys and the groups of the metadata that have them");
+  verb(parent, "ls", "List them", range_list);
+  auto* split = verb(parent, "split", "Let a new group take over a range's keys from one on",
+                     [given = given_](Session& session) { return range_split(session, given->bucket, given->key); });
+  split->add_option("--bucket", given_->bucket, "whose keys")->required();
+  split->add_option("--key", given_->key, "the first that the new group has; without it all of the bucket and what is after it");
+  plan_flags(split);
+}
+
 void Builder::raft() {
   CLI::App* parent = noun("raft", "The replicas of the metadata");
   verb(parent, "status", "Leader, members and how far they are", raft_status);
@@ -243,6 +255,7 @@ void Builder::build() {
   ring();
   background();
   job();
+  range();
   raft();
 }
 

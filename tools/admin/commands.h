@@ -37,6 +37,9 @@ int job_show(Session& session, const std::string& job);
 int job_watch(Session& session, const std::string& job);
 int job_act(Session& session, const std::string& job, const std::string& action);  // pause, resume, cancel
 
+int range_list(Session& session);
+int range_split(Session& session, const std::string& bucket, const std::string& key);
+
 int raft_status(Session& session);
 int raft_transfer(Session& session, std::uint64_t group, const std::string& to);
 

@@ -45,6 +45,20 @@ std::string job_line(const Session& session, const boost::json::object& job) {
 }
 
 int follow_job(Session& session, const std::string& job) {
+  Followed followed;
+  followed.path = "jobs/" + job;
+  followed.what = job;
+  followed.command = "gabion admin job watch " + job;
+  followed.line = [&session](const boost::json::object& body) { return job_line(session, body); };
+  followed.end = [&session](const boost::json::object& body) -> std::optional<int> {
+    const std::string state = text_of(body, "state");
+    if (state != "done" && state != "cancelled") return std::nullopt;
+    return end_of(session, body);
+  };
+  return follow(session, followed);
+}
+
+int follow(Session& session, const Followed& followed) {
   const TimePoint start = session.clock.now();
   const bool drawing = session.terminal.err_is_terminal && !session.options.quiet;
   const Duration limit = std::chrono::seconds(session.options.wait_seconds);
@@ -53,16 +67,15 @@ int follow_job(Session& session, const std::string& job) {
     if (drawing) session.terminal.err("\r\033[K");
   };
   for (;;) {
-    const Answer answer = session.client.get("jobs/" + job);
+    const Answer answer = session.client.get(followed.path);
     const TimePoint now = session.clock.now();
     if (answer.exit == Exit::interrupted) break;
     if (answer.exit == Exit::ok) {
       heard = now;
-      const std::string state = text_of(answer.body, "state");
       erase();
-      if (state == "done" || state == "cancelled") return end_of(session, answer.body);
+      if (const auto ended = followed.end(answer.body)) return *ended;
       if (drawing) {
-        session.terminal.err(job_line(session, answer.body));
+        session.terminal.err(followed.line(answer.body));
       } else if (now - said >= kLineInterval) {
         said = now;
         session.note(boost::json::serialize(answer.body) + "\n");
@@ -73,12 +86,12 @@ int follow_job(Session& session, const std::string& job) {
     }
     if (session.options.wait_seconds != 0 && now - start >= limit) {
       erase();
-      return session.fail(Exit::timeout, fmt::format("{} is still running; watch it with: gabion admin job watch {}", job, job));
+      return session.fail(Exit::timeout, fmt::format("{} is still running; watch it with: {}", followed.what, followed.command));
     }
     if (!session.client.pause(kRefresh)) break;
   }
   erase();
-  return session.fail(Exit::interrupted, fmt::format("{} goes on; watch it with: gabion admin job watch {}", job, job));
+  return session.fail(Exit::interrupted, fmt::format("{} goes on; watch it with: {}", followed.what, followed.command));
 }
 
 }  // namespace gabion::admin

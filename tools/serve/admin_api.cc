@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "tools/serve/admin_json.h"
 #include "tools/serve/cluster_health.h"
+#include "tools/serve/range_json.h"
 
 namespace gabion::serve {
 namespace {
@@ -189,16 +190,62 @@ task<Result<object>> raft(ClusterControl& control, Context ctx, Call) {
   co_return out;
 }
 
-task<Result<object>> transfer(ClusterControl& control, Context ctx, Call call) {
-  CO_TRY(const std::uint64_t group, number_in(call.body, "group", 0, UINT32_MAX));
-  const auto* to = call.body.if_contains("to");
-  if (to == nullptr || !to->is_string()) co_return Error(Errc::invalid, "\"to\" must be a node, as n3 is");
-  CO_TRY(const NodeId node, node_of(to->get_string()));
-  CO_CHECK(co_await control.transfer(ctx, static_cast<std::uint32_t>(group), node));
+struct Handover {
+  std::uint32_t group = 0;
+  NodeId to{};
+};
+
+Result<Handover> handover_in(const object& body) {
+  TRY(const std::uint64_t group, number_in(body, "group", 0, UINT32_MAX));
+  const auto* to = body.if_contains("to");
+  if (to == nullptr || !to->is_string()) return Error(Errc::invalid, "\"to\" must be a node, as n3 is");
+  TRY(const NodeId node, node_of(to->get_string()));
+  return Handover{static_cast<std::uint32_t>(group), node};
+}
+
+object transferred(const Handover& done) {
   object out = document("Transferred");
-  out["group"] = group;
-  out["leader"] = to_string(node);
-  co_return out;
+  out["group"] = done.group;
+  out["leader"] = to_string(done.to);
+  return out;
+}
+
+task<Result<object>> transfer(ClusterControl& control, Context ctx, Call call) {
+  CO_TRY(const Handover wanted, handover_in(call.body));
+  CO_CHECK(co_await control.transfer(ctx, wanted.group, wanted.to));
+  co_return transferred(wanted);
+}
+
+task<Result<object>> hand_over(ClusterControl& control, Context ctx, Call call) {
+  CO_TRY(const Handover wanted, handover_in(call.body));
+  CO_CHECK(co_await control.hand_over(ctx, wanted.group, wanted.to));
+  co_return transferred(wanted);
+}
+
+task<Result<object>> ranges(ClusterControl& control, Context ctx, Call) {
+  CO_TRY(const RangesView view, co_await control.ranges(ctx));
+  co_return ranges_json(view);
+}
+
+task<Result<object>> split(ClusterControl& control, Context ctx, Call call) {
+  const auto group = parse_u64(call.argument);
+  if (!group || *group > UINT32_MAX) co_return Error(Errc::invalid, fmt::format("'{}' is not the number of a group", call.argument));
+  CO_TRY(const SplitView view, co_await control.split(ctx, static_cast<std::uint32_t>(*group)));
+  co_return split_json(view);
+}
+
+task<Result<object>> plan_split(ClusterControl& control, Context ctx, Call call) {
+  CO_TRY(SplitWish wish, split_wish_of(call.body));
+  CO_TRY(const SplitPlan planned, co_await control.plan_split(ctx, std::move(wish)));
+  co_return split_plan_json(planned);
+}
+
+task<Result<object>> begin_split(ClusterControl& control, Context ctx, Call call) {
+  CO_TRY(SplitWish wish, split_wish_of(call.body));
+  const auto* id = call.body.if_contains("planId");
+  if (id == nullptr || !id->is_string()) co_return Error(Errc::invalid, "\"planId\" must be the id of a plan of this split");
+  CO_TRY(const SplitView view, co_await control.begin_split(ctx, std::move(wish), std::string(id->get_string())));
+  co_return split_json(view);
 }
 
 task<Result<object>> local_drive(ClusterControl& control, Context ctx, Call call) {
@@ -235,7 +282,10 @@ constexpr std::array kRoutes = {
     Route{"POST", "jobs/*/cancel", cancel_job}, Route{"GET", "scrub", scrub},
     Route{"POST", "scrub", start_scrub},      Route{"POST", "plans", plan},
     Route{"POST", "changes", apply},          Route{"GET", "raft", raft},
-    Route{"POST", "raft/transfer", transfer}, Route{"POST", "self/drives", local_drive, true},
+    Route{"POST", "raft/transfer", transfer}, Route{"POST", "self/transfer", hand_over, true},
+    Route{"GET", "ranges", ranges},           Route{"POST", "ranges/plans", plan_split},
+    Route{"POST", "ranges/splits", begin_split}, Route{"GET", "ranges/splits/*", split},
+    Route{"POST", "self/drives", local_drive, true},
 };
 
 // The part that '*' stands for, or an empty text; nullopt when the path is another.

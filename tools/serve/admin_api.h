@@ -11,6 +11,7 @@
 #include "common/result.h"
 #include "common/task.h"
 #include "tools/serve/cluster_view.h"
+#include "tools/serve/range_view.h"
 
 namespace gabion::serve {
 
@@ -36,6 +37,14 @@ class ClusterControl {
   virtual task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) = 0;
   virtual task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) = 0;
 
+  virtual task<Result<RangesView>> ranges(Context ctx) = 0;
+  virtual task<Result<SplitView>> split(Context ctx, std::uint32_t child) = 0;
+  virtual task<Result<SplitPlan>> plan_split(Context ctx, SplitWish wish) = 0;
+  // Decides it: it is carried out from then on.
+  virtual task<Result<SplitView>> begin_split(Context ctx, SplitWish wish, std::string plan_id) = 0;
+
+  // Of this node itself, for the leader: hands a group over that this node leads.
+  virtual task<Result<void>> hand_over(Context ctx, std::uint32_t group, NodeId to) = 0;
   // Of this node itself, for the leader: looks whether the directory can become a drive, or makes it one and opens it. One that
   // was made before and is in no ring yet is as good.
   enum class Drive { look, make };

@@ -150,6 +150,8 @@ object cluster_json(const ClusterView& view) {
   out["drivesUp"] = space.drives_up;
   out["metadataMembers"] = members;
   out["metadataMembersUp"] = members_up;
+  out["groups"] = view.groups.size();
+  out["groupsLed"] = std::count_if(view.groups.begin(), view.groups.end(), [](const auto& g) { return g.leader != NodeId{}; });
   out["storageClass"] = fmt::format("{}+{}", view.data_shards, view.parity_shards);
   out["ringEpoch"] = view.ring.epoch;
   out["buckets"] = view.buckets;

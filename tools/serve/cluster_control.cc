@@ -9,6 +9,7 @@
 #include "common/pki/join_token.h"
 #include "metadata/cluster/edit_state.h"
 #include "metadata/cluster/jobs.h"
+#include "tools/serve/group_views.h"
 #include "tools/serve/view_of_state.h"
 
 namespace gabion::serve {
@@ -17,13 +18,7 @@ namespace {
 namespace cluster = metadata::cluster;
 using metadata::ClusterState;
 
-RaftRole role_of(metadata::raft::MemberRole role) {
-  switch (role) {
-    case metadata::raft::MemberRole::standby: return RaftRole::standby;
-    case metadata::raft::MemberRole::spare: return RaftRole::spare;
-    default: return RaftRole::voter;
-  }
-}
+constexpr Duration kCountTime = std::chrono::seconds(1);  // for one group to say how many objects it has
 
 void drop_expired(ClusterState& state, WallMicros now) {
   for (int i = state.tokens_size(); i-- > 0;) {
@@ -31,29 +26,35 @@ void drop_expired(ClusterState& state, WallMicros now) {
   }
 }
 
-// The drive in another node's answer, or the error that it gave.
-Result<metadata::DriveInfo> drive_in(const AdminAnswer& answer, NodeId node) {
+std::string text_in(const boost::json::object& object, std::string_view name) {
+  const auto* value = object.if_contains(name);
+  return value == nullptr || !value->is_string() ? std::string() : std::string(value->get_string());
+}
+
+Error malformed_answer(NodeId node) {
+  return {Errc::unavailable, fmt::format("{} gave an answer that is none", gabion::to_string(node))};
+}
+
+// What another node answered, or the error that it gave.
+Result<boost::json::object> body_in(const AdminAnswer& answer, NodeId node) {
   boost::system::error_code code;
-  const auto parsed = boost::json::parse(answer.body, code);
-  const Error malformed(Errc::unavailable, fmt::format("{} gave an answer that is none", gabion::to_string(node)));
-  if (code || !parsed.is_object()) return malformed;
-  const auto& body = parsed.get_object();
-  const auto text = [](const boost::json::object& object, std::string_view name) {
-    const auto* value = object.if_contains(name);
-    return value == nullptr || !value->is_string() ? std::string() : std::string(value->get_string());
-  };
-  if (answer.status >= 300) {
-    const auto* error = body.if_contains("error");
-    if (error == nullptr || !error->is_object()) return malformed;
-    return Error(text(error->get_object(), "code") == "invalid" ? Errc::invalid : Errc::denied,
-                 fmt::format("{}: {}", gabion::to_string(node), text(error->get_object(), "message")));
-  }
-  const auto id = DriveId::from_hex(text(body, "id"));
+  auto parsed = boost::json::parse(answer.body, code);
+  if (code || !parsed.is_object()) return malformed_answer(node);
+  auto& body = parsed.get_object();
+  if (answer.status < 300) return std::move(body);
+  const auto* error = body.if_contains("error");
+  if (error == nullptr || !error->is_object()) return malformed_answer(node);
+  return Error(text_in(error->get_object(), "code") == "invalid" ? Errc::invalid : Errc::denied,
+               fmt::format("{}: {}", gabion::to_string(node), text_in(error->get_object(), "message")));
+}
+
+Result<metadata::DriveInfo> drive_in(const boost::json::object& body, NodeId node) {
+  const auto id = DriveId::from_hex(text_in(body, "id"));
   const auto* weight = body.if_contains("weight");
-  if (!id || weight == nullptr || !weight->is_number()) return malformed;
+  if (!id || weight == nullptr || !weight->is_number()) return malformed_answer(node);
   metadata::DriveInfo out;
   out.set_id(std::string(id->raw()));
-  out.set_path(text(body, "path"));
+  out.set_path(text_in(body, "path"));
   out.set_weight(weight->to_number<double>());
   return out;
 }
@@ -65,30 +66,20 @@ Result<metadata::DriveInfo> drive_in(const AdminAnswer& answer, NodeId node) {
 task<Result<ClusterView>> NodeClusterControl::view(Context ctx) {
   CO_TRY(const auto state, co_await options_.metadata->cluster_state(ctx));
   CO_TRY(const auto statistics, co_await options_.metadata->statistics(ctx));
-  co_return view_of_state(state, options_.reports(), statistics, leader(), options_.clock->wall());
+  CO_TRY(ClusterView view, view_of_state(state, options_.reports(), statistics, leader(), options_.clock->wall()));
+  view.groups = group_views(state.state);
+  co_return view;
 }
 
-task<Result<std::vector<RaftGroupView>>> NodeClusterControl::raft(Context) {
-  std::vector<RaftGroupView> out;
-  for (const metadata::raft::RaftGroup* group : options_.groups()) {
-    const auto status = group->status();
-    RaftGroupView view;
-    view.group = status.group;
-    view.leader = status.leader;
-    view.term = status.term;
-    view.last_index = status.last_index;
-    view.committed = status.committed;
-    view.applied = status.applied;
-    for (std::size_t i = 0; i < status.members.size(); ++i) {
-      RaftMemberView member;
-      member.node = status.members[i].node;
-      member.role = role_of(status.members[i].role);
-      if (i < status.matched.size()) member.matched = status.matched[i];
-      view.members.push_back(member);
-    }
-    out.push_back(std::move(view));
-  }
-  co_return out;
+task<Result<std::vector<RaftGroupView>>> NodeClusterControl::raft(Context ctx) {
+  CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
+  co_return group_views(current.state);
+}
+
+std::vector<RaftGroupView> NodeClusterControl::group_views(const ClusterState& state) const {
+  std::vector<metadata::raft::GroupStatus> own;
+  for (const metadata::raft::RaftGroup* group : options_.groups()) own.push_back(group->status());
+  return serve::group_views(state, options_.reports(), own, self());
 }
 
 // --- Changing the state ---
@@ -139,8 +130,9 @@ PlanFacts NodeClusterControl::facts(const ClusterState& state, std::uint64_t ver
   out.version = version;
   out.bytes_per_second = options_.bytes_per_second;
   out.facts.now_us = options_.clock->wall();
-  for (const metadata::raft::RaftGroup* group : options_.groups()) {
-    for (const auto& member : group->status().members) out.members.push_back(member.node);
+  for (const RaftGroupView& group : group_views(state)) {
+    if (group.members.empty()) out.unknown_groups.push_back(group.group);
+    for (const RaftMemberView& member : group.members) out.members.push_back(member.node);
   }
   for (const NodeReport& report : options_.reports()) {
     for (const DriveReport& drive : report.drives) {
@@ -169,12 +161,18 @@ task<Result<metadata::DriveInfo>> NodeClusterControl::drive_of(Context ctx, Node
   boost::json::object body;
   body["path"] = path;
   body["make"] = what == Drive::make;
+  CO_TRY(const auto answer, co_await ask_node(ctx, node, "self/drives", std::move(body)));
+  co_return drive_in(answer, node);
+}
+
+task<Result<boost::json::object>> NodeClusterControl::ask_node(Context ctx, NodeId node, std::string path,
+                                                               boost::json::object body) {
   AdminRequest request;
   request.method = "POST";
-  request.path = "/admin/v1/self/drives";
+  request.path = "/admin/v1/" + path;
   request.body = boost::json::serialize(body);
   CO_TRY(const AdminAnswer answer, co_await options_.ask(ctx, node, std::move(request)));
-  co_return drive_in(answer, node);
+  co_return body_in(answer, node);
 }
 
 task<Result<PlannedChange>> NodeClusterControl::planned(Context ctx, metadata::Metadata::VersionedClusterState current,
@@ -248,18 +246,89 @@ task<Result<void>> NodeClusterControl::act_on_job(Context ctx, std::uint64_t job
 }
 
 task<Result<void>> NodeClusterControl::transfer(Context ctx, std::uint32_t group, NodeId to) {
-  for (metadata::raft::RaftGroup* candidate : options_.groups()) {
-    const auto status = candidate->status();
-    if (status.group != group) continue;
-    const auto member = std::find_if(status.members.begin(), status.members.end(),
-                                     [&](const metadata::raft::Member& m) { return m.node == to; });
-    if (member == status.members.end() || member->role != metadata::raft::MemberRole::voter) {
-      co_return Error(Errc::denied, fmt::format("{} is no voting member of group {}; see: gabion admin raft status",
-                                                gabion::to_string(to), group));
-    }
-    co_return co_await candidate->transfer(ctx, to);
+  CO_TRY(const auto groups, co_await raft(ctx));
+  const auto known = std::find_if(groups.begin(), groups.end(), [group](const RaftGroupView& g) { return g.group == group; });
+  if (known == groups.end()) co_return Error(Errc::not_found, fmt::format("there is no group {}", group));
+  if (known->leader == NodeId{}) co_return Error(Errc::unavailable, fmt::format("group {} has no leader now", group));
+  const auto member = std::find_if(known->members.begin(), known->members.end(), [to](const RaftMemberView& m) { return m.node == to; });
+  if (member == known->members.end() || member->role != RaftRole::voter) {
+    co_return Error(Errc::denied, fmt::format("{} is no voting member of group {}; see: gabion admin raft status",
+                                              gabion::to_string(to), group));
   }
-  co_return Error(Errc::not_found, fmt::format("there is no group {}", group));
+  if (known->leader == self()) co_return co_await hand_over(ctx, group, to);
+  boost::json::object body;
+  body["group"] = group;
+  body["to"] = gabion::to_string(to);
+  CO_CHECK(co_await ask_node(ctx, known->leader, "self/transfer", std::move(body)));
+  co_return Result<void>();
+}
+
+metadata::raft::RaftGroup* NodeClusterControl::own_group(std::uint32_t group) const {
+  for (metadata::raft::RaftGroup* own : options_.groups()) {
+    if (own->status().group == group) return own;
+  }
+  return nullptr;
+}
+
+task<Result<void>> NodeClusterControl::hand_over(Context ctx, std::uint32_t group, NodeId to) {
+  metadata::raft::RaftGroup* const own = own_group(group);
+  if (own == nullptr) co_return Error(Errc::not_found, fmt::format("this node has no part in group {}", group));
+  co_return co_await own->transfer(ctx, to);
+}
+
+// --- Ranges of keys ---
+
+task<Result<RangeFacts>> NodeClusterControl::range_facts(Context ctx, const ClusterState& state) {
+  RangeFacts facts;
+  CO_TRY(facts.buckets, co_await options_.metadata->buckets(ctx));
+  facts.groups = group_views(state);
+  facts.removing = options_.removing();
+  for (const RaftGroupView& group : facts.groups) {
+    if (group.leader == NodeId{}) continue;
+    Context brief = ctx;
+    brief.deadline = std::min(ctx.deadline, options_.clock->now() + kCountTime);
+    const auto counted = co_await options_.statistics(brief, group.group);
+    if (counted) facts.objects[group.group] = counted->objects;
+  }
+  co_return facts;
+}
+
+task<Result<RangesView>> NodeClusterControl::ranges(Context ctx) {
+  CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
+  CO_TRY(const RangeFacts facts, co_await range_facts(ctx, current.state));
+  co_return ranges_view(current.state, facts);
+}
+
+task<Result<SplitView>> NodeClusterControl::split(Context ctx, std::uint32_t child) {
+  CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
+  RangeFacts facts;
+  CO_TRY(facts.buckets, co_await options_.metadata->buckets(ctx));
+  facts.removing = options_.removing();
+  co_return split_view(current.state, child, facts);
+}
+
+task<Result<SplitPlan>> NodeClusterControl::plan_split(Context ctx, SplitWish wish) {
+  CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
+  CO_TRY(const RangeFacts facts, co_await range_facts(ctx, current.state));
+  CO_TRY(PlannedSplit planned_split, serve::plan_split(current.state, wish, facts));
+  co_return std::move(planned_split.plan);
+}
+
+task<Result<SplitView>> NodeClusterControl::begin_split(Context ctx, SplitWish wish, std::string plan_id) {
+  RangeFacts facts;
+  CO_TRY(facts.buckets, co_await options_.metadata->buckets(ctx));
+  SplitView split;
+  const auto begin = [&](ClusterState& state) -> Result<void> {
+    TRY(PlannedSplit planned_split, serve::plan_split(state, wish, facts));
+    if (planned_split.plan.id != plan_id) {
+      return Error(Errc::conflict, "the plan is stale: the ranges have changed since; look at the split again");
+    }
+    split = std::move(planned_split.plan.split);
+    state = std::move(planned_split.state);
+    return {};
+  };
+  CO_CHECK(co_await cluster::edit_state(*options_.metadata, ctx, begin));
+  co_return split;
 }
 
 }  // namespace gabion::serve

@@ -2,6 +2,7 @@
 // that it was computed from, so that of two operators one is told to look again.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <map>
 
@@ -9,6 +10,7 @@
 #include "metadata/metadata.h"
 #include "metadata/raft/raft.h"
 #include "tools/serve/admin_api.h"
+#include "tools/serve/cluster_ranges.h"
 #include "tools/serve/layout_change.h"
 #include "tools/serve/node_report.h"
 
@@ -19,7 +21,10 @@ struct ClusterControlOptions {
   std::function<NodeId()> self;
   std::function<NodeId()> leader;
   std::function<std::vector<NodeReport>()> reports;           // what this node has heard while it led
-  std::function<std::vector<metadata::raft::RaftGroup*>()> groups;
+  std::function<std::vector<metadata::raft::RaftGroup*>()> groups;  // that this node is a member of
+  std::function<std::vector<metadata::GroupId>()> removing;  // groups that may have rows which are not their own
+  // Of one group alone, wherever it is led.
+  std::function<task<Result<metadata::Statistics>>(Context, metadata::GroupId)> statistics;
   std::function<task<Result<void>>(Context, std::string)> init;
   std::function<task<Result<LocalDriveView>>(std::string, ClusterControl::Drive)> local_drive;
   AskNode ask;
@@ -44,9 +49,18 @@ class NodeClusterControl final : public ClusterControl {
   task<Result<std::uint64_t>> start_scrub(Context ctx) override;
   task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) override;
   task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) override;
+  task<Result<RangesView>> ranges(Context ctx) override;
+  task<Result<SplitView>> split(Context ctx, std::uint32_t child) override;
+  task<Result<SplitPlan>> plan_split(Context ctx, SplitWish wish) override;
+  task<Result<SplitView>> begin_split(Context ctx, SplitWish wish, std::string plan_id) override;
+  task<Result<void>> hand_over(Context ctx, std::uint32_t group, NodeId to) override;
   task<Result<LocalDriveView>> local_drive(Context ctx, std::string path, Drive what) override;
 
  private:
+  std::vector<RaftGroupView> group_views(const metadata::ClusterState& state) const;
+  metadata::raft::RaftGroup* own_group(std::uint32_t group) const;  // nullptr: this node is no member of it
+  task<Result<RangeFacts>> range_facts(Context ctx, const metadata::ClusterState& state);
+  task<Result<boost::json::object>> ask_node(Context ctx, NodeId node, std::string path, boost::json::object body);
   task<Result<bool>> commit(Context ctx, metadata::ClusterState state, std::uint64_t version);  // false: another was faster
   PlanFacts facts(const metadata::ClusterState& state, std::uint64_t version) const;
   // The change against this state, with the drive that it brings, which is only looked at or made as well.

@@ -8,8 +8,17 @@ namespace {
 
 constexpr std::size_t kPinnedMax = 10'000;  // that are listed in a heartbeat
 
+using metadata::cluster::GroupReport;
 using metadata::cluster::Heartbeat;
 using metadata::cluster::Orders;
+
+GroupReport::Role role_in_report(metadata::raft::MemberRole role) {
+  switch (role) {
+    case metadata::raft::MemberRole::standby: return GroupReport::STANDBY;
+    case metadata::raft::MemberRole::spare: return GroupReport::SPARE;
+    default: return GroupReport::VOTER;
+  }
+}
 
 }  // namespace
 
@@ -25,6 +34,11 @@ ClusterDuties::ClusterDuties(Options options) : options_(options) {
   controller.out_after = std::chrono::seconds(options_.config.cluster_out_after_seconds);
   controller_ = std::make_unique<metadata::cluster::Controller>(std::move(controller));
   options_.port.router().add({rpc::Method::heartbeat}, *controller_);
+  metadata::cluster::SplitterOptions splitter;
+  splitter.metadata = &options_.metadata.metadata();
+  splitter.leads = [controller = controller_.get()] { return controller->leads(); };
+  splitter.clock = &options_.clock;
+  splitter_ = std::make_unique<metadata::cluster::Splitter>(std::move(splitter));
   members_ = std::make_unique<MetadataMembers>(options_.self, *options_.metadata.member(), *controller_, options_.clock);
 }
 
@@ -47,14 +61,20 @@ void ClusterDuties::start(const Executor& executor, Workers workers, Keep keep) 
   agent_->start(executor);
   if (!controller_) return;
   controller_->start(executor);
+  splitter_->start(executor);
   members_->start(executor);
 }
 
 task<void> ClusterDuties::stop() {
   options_.layout.epochs().on_newer(nullptr);
   if (members_) co_await members_->stop();
+  if (splitter_) co_await splitter_->stop();
   if (controller_) co_await controller_->stop();
   if (agent_) co_await agent_->stop();
+}
+
+std::vector<metadata::GroupId> ClusterDuties::trimming() const {
+  return splitter_ ? splitter_->trimming() : std::vector<metadata::GroupId>();
 }
 
 task<Result<std::vector<metadata::ManifestId>>> ClusterDuties::pinned_elsewhere(Context ctx) {
@@ -69,6 +89,7 @@ task<Heartbeat> ClusterDuties::report() {
   heartbeat.set_oldest_move_ring(workers_->core.move_rings.oldest().value_or(0));
   report_drives(heartbeat);
   report_jobs(heartbeat);
+  report_groups(heartbeat);
   const auto pinned = workers_->core.pins.all();
   heartbeat.set_more_pinned(pinned.size() > kPinnedMax);
   for (std::size_t i = 0; i < pinned.size() && i < kPinnedMax; ++i) heartbeat.add_pinned(pinned[i]);
@@ -104,6 +125,25 @@ void ClusterDuties::report_jobs(Heartbeat& heartbeat) const {
   add(moved, moved.blocks_done, moved.blocks_total, moved.bytes_moved, moved.failed_blocks);
   const auto scrubbed = workers_->scrubber.progress();
   add(scrubbed, scrubbed.shards_done, scrubbed.shards_total, scrubbed.bytes_verified, scrubbed.bad_shards);
+}
+
+void ClusterDuties::report_groups(Heartbeat& heartbeat) const {
+  for (const metadata::raft::RaftGroup* const group : options_.metadata.groups()) {
+    const auto status = group->status();
+    if (!status.leads) continue;
+    GroupReport& report = *heartbeat.add_groups();
+    report.set_group(status.group);
+    report.set_term(status.term);
+    report.set_last_index(status.last_index);
+    report.set_committed(status.committed);
+    report.set_applied(status.applied);
+    for (std::size_t i = 0; i < status.members.size(); ++i) {
+      auto& member = *report.add_members();
+      member.set_node(static_cast<std::uint32_t>(status.members[i].node));
+      member.set_role(role_in_report(status.members[i].role));
+      if (i < status.matched.size()) member.set_matched(status.matched[i]);
+    }
+  }
 }
 
 task<void> ClusterDuties::follow(metadata::Metadata::VersionedClusterState current) {

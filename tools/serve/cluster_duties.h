@@ -12,6 +12,7 @@
 #include "gateway/data/scrub.h"
 #include "metadata/cluster/agent.h"
 #include "metadata/cluster/controller.h"
+#include "metadata/cluster/splitter.h"
 #include "tools/serve/cluster_layout.h"
 #include "tools/serve/local_drives.h"
 #include "tools/serve/metadata_members.h"
@@ -48,6 +49,8 @@ class ClusterDuties {
 
   // nullptr: this node is no member of the metadata.
   metadata::cluster::Controller* controller() { return controller_.get(); }
+  // Groups that may have rows which are not their own, as far as this node knows; see Splitter.
+  std::vector<metadata::GroupId> trimming() const;
   // For the collector, see CollectorOptions.
   bool collects_here() const { return controller_ != nullptr && controller_->leads(); }
   task<Result<std::vector<metadata::ManifestId>>> pinned_elsewhere(Context ctx);
@@ -56,6 +59,7 @@ class ClusterDuties {
   task<metadata::cluster::Heartbeat> report();
   void report_drives(metadata::cluster::Heartbeat& heartbeat) const;
   void report_jobs(metadata::cluster::Heartbeat& heartbeat) const;
+  void report_groups(metadata::cluster::Heartbeat& heartbeat) const;
   task<void> follow(metadata::Metadata::VersionedClusterState current);
   void order(const metadata::cluster::Orders& orders);
   std::vector<gateway::data::Scrubber::LocalDrive> scrub_drives() const;
@@ -64,6 +68,7 @@ class ClusterDuties {
   std::unique_ptr<Workers> workers_;
   Keep keep_;
   std::unique_ptr<metadata::cluster::Controller> controller_;
+  std::unique_ptr<metadata::cluster::Splitter> splitter_;
   std::unique_ptr<MetadataMembers> members_;
   std::unique_ptr<metadata::cluster::Agent> agent_;
 };

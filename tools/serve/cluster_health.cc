@@ -22,19 +22,62 @@ void availability_problems(const ClusterView& view, std::vector<Problem>& out) {
   }
 }
 
-void metadata_problems(const ClusterView& view, std::vector<Problem>& out) {
-  unsigned members = 0, up = 0;
-  for (const NodeView& node : view.nodes) {
-    if (!node.metadata) continue;
-    ++members;
-    up += node.up ? 1 : 0;
-  }
-  if (members > 1 && up < members) {
-    const unsigned may_fail = up > members / 2 ? up - members / 2 - 1 : 0;
-    out.push_back({Health::warn, "METADATA_DEGRADED",
-                   fmt::format("{} of {} metadata members are up; {} more may fail", up, members, may_fail),
+bool node_up(const ClusterView& view, NodeId id) {
+  const auto node = std::find_if(view.nodes.begin(), view.nodes.end(), [&](const NodeView& n) { return n.id == id; });
+  return node != view.nodes.end() && node->up;
+}
+
+void leader_problems(const ClusterView& view, std::vector<Problem>& out) {
+  for (const RaftGroupView& group : view.groups) {
+    if (!group.lost) continue;
+    out.push_back({Health::error, "GROUP_WITHOUT_LEADER",
+                   fmt::format("group {} of the metadata has no leader: its keys can neither be read nor written", group.group),
                    "start the members that are down"});
   }
+}
+
+// Voters of a group, or of what the roles say where no group tells.
+struct Voters {
+  std::uint32_t group = 0;
+  unsigned all = 0, up = 0;
+  unsigned may_fail() const { return up > all / 2 ? up - all / 2 - 1 : 0; }
+};
+
+std::vector<Voters> voters_of(const ClusterView& view) {
+  std::vector<Voters> out;
+  for (const RaftGroupView& group : view.groups) {
+    Voters voters;
+    voters.group = group.group;
+    for (const RaftMemberView& member : group.members) {
+      if (member.role != RaftRole::voter) continue;
+      ++voters.all;
+      voters.up += node_up(view, member.node) ? 1 : 0;
+    }
+    if (voters.all != 0) out.push_back(voters);
+  }
+  if (!out.empty()) return out;
+  Voters roles;
+  for (const NodeView& node : view.nodes) {
+    roles.all += node.metadata ? 1 : 0;
+    roles.up += node.metadata && node.up ? 1 : 0;
+  }
+  out.push_back(roles);
+  return out;
+}
+
+void metadata_problems(const ClusterView& view, std::vector<Problem>& out) {
+  const auto groups = voters_of(view);
+  const auto worst =
+      std::min_element(groups.begin(), groups.end(), [](const Voters& a, const Voters& b) { return a.may_fail() < b.may_fail(); });
+  const auto degraded = std::count_if(groups.begin(), groups.end(), [](const Voters& v) { return v.up < v.all; });
+  if (worst->all > 1 && worst->up < worst->all) {
+    const std::string where = groups.size() == 1 ? "" : fmt::format(" in {} of {} groups", degraded, groups.size());
+    out.push_back({Health::warn, "METADATA_DEGRADED",
+                   fmt::format("{} of {} metadata members are up{}; {} more may fail", worst->up, worst->all, where,
+                               worst->may_fail()),
+                   "start the members that are down"});
+  }
+  const auto members = std::count_if(view.nodes.begin(), view.nodes.end(), [](const NodeView& n) { return n.metadata; });
   if (members == 2) {
     out.push_back({Health::warn, "METADATA_TWO_MEMBERS", "with two metadata members neither may fail",
                    "let a third node with the role metadata join: gabion admin node add"});
@@ -47,11 +90,6 @@ void node_problems(const ClusterView& view, std::vector<Problem>& out) {
     out.push_back({Health::warn, "NODE_DOWN", fmt::format("{} is down for {}", to_string(node.id), span_text(node.down_seconds)),
                    fmt::format("start it, or give it up: gabion admin node drain {}", to_string(node.id))});
   }
-}
-
-bool node_up(const ClusterView& view, NodeId id) {
-  const auto node = std::find_if(view.nodes.begin(), view.nodes.end(), [&](const NodeView& n) { return n.id == id; });
-  return node != view.nodes.end() && node->up;
 }
 
 void drive_problems(const ClusterView& view, std::vector<Problem>& out) {
@@ -85,7 +123,8 @@ void job_problems(const ClusterView& view, std::vector<Problem>& out) {
 
 std::vector<Problem> problems(const ClusterView& view) {
   std::vector<Problem> out;
-  availability_problems(view, out);  // the only errors, so they come first
+  availability_problems(view, out);  // the errors come first
+  leader_problems(view, out);
   metadata_problems(view, out);
   node_problems(view, out);
   drive_problems(view, out);

@@ -76,6 +76,20 @@ struct RepairView {
   std::uint64_t waiting_blocks = 0;
 };
 
+enum class RaftRole { voter, standby, spare };
+struct RaftMemberView {
+  NodeId node{};
+  RaftRole role = RaftRole::voter;
+  std::optional<std::uint64_t> matched;  // how far its log is, as the leader knows
+};
+struct RaftGroupView {
+  std::uint32_t group = 0;
+  NodeId leader{};
+  std::uint64_t term = 0, last_index = 0, committed = 0, applied = 0;
+  std::vector<RaftMemberView> members;  // none: nobody tells
+  bool lost = false;                    // it has no leader, as far as all nodes that are up tell
+};
+
 // Everything at one moment.
 struct ClusterView {
   ClusterId id;
@@ -89,19 +103,7 @@ struct ClusterView {
   std::vector<JobView> jobs;  // oldest first
   RingView ring;
   RepairView repair;
-};
-
-enum class RaftRole { voter, standby, spare };
-struct RaftMemberView {
-  NodeId node{};
-  RaftRole role = RaftRole::voter;
-  std::optional<std::uint64_t> matched;  // how far its log is, as the leader knows
-};
-struct RaftGroupView {
-  std::uint32_t group = 0;
-  NodeId leader{};
-  std::uint64_t term = 0, last_index = 0, committed = 0, applied = 0;
-  std::vector<RaftMemberView> members;
+  std::vector<RaftGroupView> groups;  // of the metadata, ascending
 };
 
 // A secret with which one node may join.

@@ -19,12 +19,16 @@ using metadata::ClusterState;
 // A drive keeps a reserve, and shards are not spread to the last byte.
 constexpr std::uint64_t kFillPercentMax = 90;
 
-// A node that drains keeps the role, so that it takes it up again when it is taken back; what counts is the group.
+// A node that drains keeps the role, so that it takes it up again when it is taken back; what counts are the groups.
 Result<cluster::Change> without_node(ClusterState state, NodeId node, const PlanFacts& known) {
+  if (!known.unknown_groups.empty()) {
+    return Error(Errc::denied, fmt::format("nobody tells who the members of group {} are, and {} may be one of them; see: gabion "
+                                           "admin raft status", known.unknown_groups.front(), to_string(node)));
+  }
   if (std::find(known.members.begin(), known.members.end(), node) != known.members.end()) {
     const metadata::NodeInfo* info = cluster::find_node(state, node);
     if (info != nullptr && (info->draining() || info->out())) {
-      return Error(Errc::denied, fmt::format("{} is still leaving the metadata's group; see: gabion admin raft status",
+      return Error(Errc::denied, fmt::format("{} is still leaving the metadata's groups; see: gabion admin raft status",
                                              to_string(node)));
     }
   } else {

@@ -15,7 +15,8 @@ struct PlanFacts {
   std::uint64_t bytes_per_second = 0;    // that one node moves
   std::uint64_t capacity_of(const metadata::ClusterState& state) const;  // of the drives that take new data
   std::vector<std::pair<DriveId, std::uint64_t>> capacities;
-  std::vector<NodeId> members;           // of the metadata's group, whatever the state says
+  std::vector<NodeId> members;           // of any group of the metadata, whatever the state says
+  std::vector<std::uint32_t> unknown_groups;  // whose members nobody tells
 };
 
 struct PlannedChange {

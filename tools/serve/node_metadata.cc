@@ -76,6 +76,11 @@ void NodeMetadata::set_members(const metadata::ClusterState& state) {
   router_->set_members(std::move(members));
 }
 
+std::vector<metadata::raft::RaftGroup*> NodeMetadata::groups() const {
+  if (!member_) return {};
+  return {&member_->group()};
+}
+
 task<Result<metadata::PinnedState>> NodeMetadata::pin(metadata::raft::GroupId group) {
   if (group != metadata::kMetadataGroup || !member_) co_return Error(Errc::not_found, "this node has no state of the group");
   co_return co_await member_->pin();

@@ -47,6 +47,8 @@ class NodeMetadata {
   metadata::Metadata& metadata() { return *router_; }
   metadata::ClusterMetadata& router() { return *router_; }
   metadata::LocalMetadata* member() { return member_.get(); }  // nullptr: this node has none
+  // Those that this node is a member of.
+  std::vector<metadata::raft::RaftGroup*> groups() const;
   NodeId leader() const { return router_->leader(); }
   bool leads() const { return member_ != nullptr && member_->group().status().leads; }
 

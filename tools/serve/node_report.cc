@@ -29,6 +29,28 @@ JobReport job_report(const metadata::cluster::JobReport& heard) {
   return out;
 }
 
+RaftRole role_of(metadata::cluster::GroupReport::Role role) {
+  switch (role) {
+    case metadata::cluster::GroupReport::STANDBY: return RaftRole::standby;
+    case metadata::cluster::GroupReport::SPARE: return RaftRole::spare;
+    default: return RaftRole::voter;
+  }
+}
+
+RaftGroupView group_view(NodeId leader, const metadata::cluster::GroupReport& heard) {
+  RaftGroupView out;
+  out.group = heard.group();
+  out.leader = leader;
+  out.term = heard.term();
+  out.last_index = heard.last_index();
+  out.committed = heard.committed();
+  out.applied = heard.applied();
+  for (const auto& member : heard.members()) {
+    out.members.push_back({NodeId{member.node()}, role_of(member.role()), member.matched()});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<NodeReport> reports_of(const std::vector<metadata::cluster::NodeStatus>& nodes) {
@@ -40,9 +62,11 @@ std::vector<NodeReport> reports_of(const std::vector<metadata::cluster::NodeStat
     // A new leader has not heard anybody at first and takes nobody for down before the time for that.
     const bool unheard = status.last.ByteSizeLong() == 0 && status.down_for < down_after;
     report.up = status.up || unheard;
+    report.heard = !unheard;
     const Duration down = report.up ? Duration::zero() : std::max(Duration::zero(), status.down_for);
     report.down_seconds = static_cast<std::uint64_t>(down / std::chrono::seconds(1));
     for (const auto& drive : status.last.drives()) report.drives.push_back(drive_report(drive));
+    for (const auto& group : status.last.groups()) report.groups.push_back(group_view(status.node, group));
     for (const auto& job : status.last.jobs()) report.jobs.push_back(job_report(job));
     out.push_back(std::move(report));
   }

@@ -7,6 +7,7 @@
 
 #include "common/ids.h"
 #include "metadata/cluster/registry.h"
+#include "tools/serve/cluster_view.h"
 
 namespace gabion::serve {
 
@@ -24,7 +25,9 @@ struct JobReport {
 struct NodeReport {
   NodeId node{};
   bool up = false;
+  bool heard = false;  // since this node leads
   std::uint64_t down_seconds = 0;
+  std::vector<RaftGroupView> groups;  // that it leads
   std::vector<DriveReport> drives;
   std::vector<JobReport> jobs;
 };

@@ -19,11 +19,9 @@ void Storage::open_administration() {
   options.reports = [this] {
     return duties_->controller() == nullptr ? std::vector<NodeReport>() : reports_of(duties_->controller()->nodes());
   };
-  options.groups = [this] {
-    std::vector<metadata::raft::RaftGroup*> groups;
-    if (metadata_->member() != nullptr) groups.push_back(&metadata_->member()->group());
-    return groups;
-  };
+  options.groups = [this] { return metadata_->groups(); };
+  options.removing = [this] { return duties_->trimming(); };
+  options.statistics = [this](Context ctx, metadata::GroupId) { return metadata().statistics(ctx); };
   options.init = [this](Context, std::string listen) { return run_on(background_.executor(), init(std::move(listen))); };
   options.local_drive = [this](std::string path, ClusterControl::Drive what) {
     return run_on(background_.executor(), local_drive(std::move(path), what));

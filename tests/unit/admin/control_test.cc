@@ -118,6 +118,8 @@ class Rig {
     out.self = out.leader = [] { return NodeId{1}; };
     out.reports = [this] { return reports; };
     out.groups = [] { return std::vector<metadata::raft::RaftGroup*>(); };
+    out.removing = [] { return std::vector<metadata::GroupId>(); };
+    out.statistics = [this](Context ctx, metadata::GroupId) { return metadata.statistics(ctx); };
     out.local_drive = [this](std::string path, serve::ClusterControl::Drive what) { return local_drive(path, what); };
     out.ask = [this](Context ctx, NodeId node, serve::AdminRequest request) { return ask(ctx, node, std::move(request)); };
     out.metadata = &metadata;
@@ -295,6 +297,51 @@ TEST_CASE("a drive of this node and of another is added and replaces one") {
   CHECK(asked_by(NodeId{}, replace).error().code == Errc::denied);  // a stranger
 }
 
+TEST_CASE("a split is planned, decided once and seen") {
+  Rig rig;
+  metadata::Command create;
+  create.mutable_create_bucket()->set_name("photos");
+  rig.metadata.apply(std::move(create));
+  const auto plan = run(rig.control.plan_split({}, {"photos", "m"}));
+  REQUIRE(plan.has_value());
+  CHECK(plan->split.child == 1);
+  CHECK(run(rig.control.begin_split({}, {"photos", "n"}, plan->id)).error().code == Errc::conflict);
+  // Whatever else changes meanwhile is no reason to look again.
+  rig.store(rig.state().state, rig.state().version);
+  const auto begun = run(rig.control.begin_split({}, {"photos", "m"}, plan->id));
+  REQUIRE(begun.has_value());
+  CHECK(begun->child == 1);
+  CHECK(run(rig.control.split({}, 1))->state == serve::SplitState::pending);
+  CHECK(run(rig.control.begin_split({}, {"photos", "m"}, plan->id)).error().code == Errc::conflict);
+  const auto ranges = run(rig.control.ranges({}));
+  REQUIRE(ranges.has_value());
+  CHECK(ranges->ranges.size() == 1);
+  CHECK(ranges->splits.size() == 1);
+  CHECK(ranges->splits[0].at.bucket == "photos");
+}
+
+TEST_CASE("a group is handed over by the node that leads it") {
+  Rig rig;
+  serve::RaftGroupView group;
+  group.leader = NodeId{2};
+  group.members = {{NodeId{1}, serve::RaftRole::voter, 5}, {NodeId{2}, serve::RaftRole::voter, 5}};
+  rig.reports[1].groups = {group};
+  std::vector<std::pair<NodeId, std::string>> asked;
+  rig.ask = [&](Context, NodeId node, serve::AdminRequest request) -> task<Result<serve::AdminAnswer>> {
+    asked.emplace_back(node, request.path + request.body);
+    serve::AdminAnswer answer;
+    answer.body = "{}";
+    co_return answer;
+  };
+  CHECK(run(rig.control.transfer({}, 0, NodeId{1})).has_value());
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0] == std::pair(NodeId{2}, std::string(R"(/admin/v1/self/transfer{"group":0,"to":"n1"})")));
+  CHECK(run(rig.control.transfer({}, 0, NodeId{3})).error().code == Errc::denied);
+  CHECK(run(rig.control.transfer({}, 7, NodeId{1})).error().code == Errc::not_found);
+  rig.reports[1].groups.clear();
+  CHECK(run(rig.control.transfer({}, 0, NodeId{1})).error().code == Errc::unavailable);
+}
+
 TEST_CASE("a token is kept as its digest, and only by a cluster") {
   Rig rig;
   CHECK(run(rig.control.grant_join({}, std::chrono::seconds(60))).error().code == Errc::denied);
@@ -318,6 +365,10 @@ TEST_CASE("what nodes report becomes what operators see") {
   metadata::cluster::NodeStatus status;
   status.node = NodeId{3};
   status.down_for = std::chrono::seconds(90);
+  auto* group = status.last.add_groups();
+  group->set_group(4);
+  group->set_last_index(100);
+  group->add_members()->set_node(3);
   auto* drive = status.last.add_drives();
   drive->set_id(std::string(drive_id(3, 1).raw()));
   drive->set_failed(true);
@@ -331,6 +382,8 @@ TEST_CASE("what nodes report becomes what operators see") {
   const auto reports = serve::reports_of({status});
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].down_seconds == 90);
+  CHECK(reports[0].groups[0].leader == NodeId{3});
+  CHECK(reports[0].groups[0].members[0].node == NodeId{3});
   CHECK_FALSE(reports[0].drives[0].up);
   CHECK(reports[0].drives[0].used == GiB);
   CHECK(reports[0].jobs[0].blocks_total == 120);

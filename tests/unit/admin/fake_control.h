@@ -179,6 +179,52 @@ class FakeControl final : public serve::ClusterControl {
     leader_node = to;
     co_return Result<void>();
   }
+  task<Result<void>> hand_over(Context, std::uint32_t group, NodeId to) override {
+    handed_over = {group, to};
+    co_return Result<void>();
+  }
+
+  // "photos" was split at "m"; group 2 is about to take over what is left of it and follows.
+  task<Result<serve::RangesView>> ranges(Context) override {
+    serve::RangesView view;
+    view.groups_max = 64;
+    serve::RangeView first, second;
+    first.end = second.start = serve::BoundaryView{5, "photos", "2026/m"};
+    first.leader = NodeId{2};
+    first.members = {NodeId{1}, NodeId{2}, NodeId{3}};
+    first.objects = 1000;
+    first.removing = true;
+    second.group = 1;
+    view.ranges = {first, second};
+    view.splits.push_back({serve::BoundaryView{9, "", ""}, 1, 2, serve::SplitState::pending});
+    co_return view;
+  }
+  task<Result<serve::SplitView>> split(Context, std::uint32_t child) override {
+    if (child != 3) co_return Error(Errc::not_found, "no split makes such a group");
+    const std::lock_guard lock(mutex);
+    serve::SplitView view{{5, "photos", "a"}, 0, 3, split_state};
+    // A split that is looked at gets on.
+    if (split_state == serve::SplitState::pending) split_state = serve::SplitState::removing;
+    else if (split_state == serve::SplitState::removing) split_state = serve::SplitState::done;
+    co_return view;
+  }
+  task<Result<serve::SplitPlan>> plan_split(Context, serve::SplitWish wish) override {
+    if (wish.bucket != "photos") co_return Error(Errc::not_found, fmt::format("there is no bucket '{}'", wish.bucket));
+    if (wish.key == "2026/m") co_return Error(Errc::denied, "group 1's range begins there already");
+    serve::SplitPlan plan;
+    plan.id = "5b117";
+    plan.split = {{5, wish.bucket, wish.key}, 0, 3, serve::SplitState::pending};
+    plan.end = serve::BoundaryView{5, "photos", "2026/m"};
+    plan.objects = 1000;
+    plan.groups_after = 4;
+    plan.groups_max = 64;
+    co_return plan;
+  }
+  task<Result<serve::SplitView>> begin_split(Context ctx, serve::SplitWish wish, std::string plan_id) override {
+    CO_TRY(const serve::SplitPlan current, co_await plan_split(ctx, wish));
+    if (current.id != plan_id) co_return Error(Errc::conflict, "the plan is stale: the ranges have changed since");
+    co_return current.split;
+  }
 
   task<Result<serve::LocalDriveView>> local_drive(Context, std::string path, Drive what) override {
     serve::LocalDriveView drive;
@@ -194,6 +240,8 @@ class FakeControl final : public serve::ClusterControl {
   std::optional<Error> broken;
   std::uint64_t job_step = 0;
   std::string listened;
+  serve::SplitState split_state = serve::SplitState::pending;
+  std::pair<std::uint32_t, NodeId> handed_over;
 };
 
 }  // namespace gabion::test

@@ -109,7 +109,7 @@ TEST_CASE("the status of a cluster for scripts") {
   CHECK(rig.admin(admin::cluster_status) == Exit::ok);
   CHECK(rig.out ==
         "cluster\t00112233445566778899aabbccddeeff\nhealth\twarn\nleader\tn2\nstorageClass\t4+2\nnodes\t6\nnodesUp\t5\n"
-        "drives\t6\ndrivesUp\t5\nmetadataMembers\t3\nmetadataMembersUp\t3\nringEpoch\t9\nbuckets\t3\nobjects\t1204\n"
+        "drives\t6\ndrivesUp\t5\nmetadataMembers\t3\nmetadataMembersUp\t3\ngroups\t0\ngroupsLed\t0\nringEpoch\t9\nbuckets\t3\nobjects\t1204\n"
         "repairWaitingBlocks\t12\nrawBytes\t644245094400\nusedBytes\t64424509440\navailableBytes\t579820584960\n");
 }
 
@@ -251,6 +251,49 @@ TEST_CASE("a change that is waited for") {
   rig.control.job_step = 60;
   CHECK(rig.admin(admin::node_change, admin::Verb::drain, "n4") == Exit::ok);
   CHECK(rig.err.ends_with("J-8 is done\n"));
+}
+
+TEST_CASE("ranges as a table and as lines") {
+  Rig rig;
+  CHECK(rig.admin(admin::range_list) == Exit::ok);
+  CHECK(rig.out ==
+        "START          END            GROUP  LEADER  MEMBERS   OBJECTS  STATE\n"
+        "-              photos/2026/m  0      n2      n1,n2,n3  1000     removing what moved\n"
+        "photos/2026/m  -              1      -       -         -        splitting at deleted-bucket-9/ for group 2\n");
+  rig.terminal.out_is_terminal = false;
+  CHECK(rig.admin(admin::range_list) == Exit::ok);
+  CHECK(rig.out.starts_with("-\tphotos/2026/m\t0\tn2\tn1,n2,n3\t1000\tremoving what moved\n"));
+  rig.options.json = true;
+  CHECK(rig.admin(admin::range_list) == Exit::ok);
+  CHECK(boost::json::parse(rig.out).at("kind") == "RangeList");
+}
+
+TEST_CASE("a split is shown, decided and followed") {
+  Rig rig;
+  CHECK(rig.admin(admin::range_split, "photos", "a\tb") == Exit::no_change);
+  CHECK(rig.out ==
+        "split the range of group 0 at photos/a%09b\n"
+        "PLAN 5b117           start         end\n"
+        "now    group 0       -             photos/2026/m\n"
+        "after  group 0       -             photos/a%09b\n"
+        "after  group 3, new  photos/a%09b  photos/2026/m\n"
+        "objects       about 1000 in the range; no data moves\n"
+        "groups        4 of at most 64 afterwards; ranges cannot be merged again\n");
+  rig.options.yes = true;
+  CHECK(rig.admin(admin::range_split, "photos", "a") == Exit::ok);
+  CHECK(rig.out == "3\n");
+  CHECK(rig.admin(admin::range_split, "photos", "2026/m") == Exit::refused);
+  CHECK(rig.admin(admin::range_split, "music", "") == Exit::not_found);
+  rig.options.wait = true;
+  rig.terminal.err_is_terminal = true;
+  CHECK(rig.admin(admin::range_split, "photos", "a") == Exit::ok);
+  CHECK(rig.err.find("group 3 is being made") != std::string::npos);
+  CHECK(rig.err.find("group 3 has its keys; group 0 and it remove what is not their own") != std::string::npos);
+  CHECK(rig.err.ends_with("group 3 has its keys\n"));
+  rig.control.split_state = serve::SplitState::pending;
+  rig.options.yes = false;
+  rig.options.plan_id = "older";
+  CHECK(rig.admin(admin::range_split, "photos", "a") == Exit::conflict);
 }
 
 TEST_CASE("jobs, scrub and repair") {
