@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "metadata/transaction.h"
 
@@ -29,6 +30,7 @@ Result<CommandResult> add_repairs(Transaction& tx, const Step& step, AddRepairs&
 Result<CommandResult> finish_repair(Transaction& tx, const Step& step, FinishRepair& command);
 Result<CommandResult> confirm_doomed(Transaction& tx, const Step& step, ConfirmDoomed& command);
 Result<CommandResult> finish_doomed(Transaction& tx, const Step& step, FinishDoomed& command);
+Result<CommandResult> replace_blocks(Transaction& tx, const Step& step, ReplaceBlocks& command);
 Result<CommandResult> trim_journal(Transaction& tx, const Step& step, TrimJournal& command);
 Result<CommandResult> set_cluster_state(Transaction& tx, const Step& step, SetClusterState& command);
 
@@ -51,6 +53,18 @@ Result<void> replace_version(Transaction& tx, const Step& step, BucketId bucket,
 // A manifest's references: one when it is made, and then counted. The last one to go takes the manifest with it.
 Result<void> add_reference(Transaction& tx, ManifestId manifest);
 Result<void> drop_reference(Transaction& tx, const Step& step, ManifestId manifest);
+
+// The name of the blocks that a manifest has: what is doomed, and asked for in other groups, is contents.
+inline ManifestId contents_of(ManifestId id, const Manifest& manifest) {
+  return manifest.contents() == 0 ? id : manifest.contents();
+}
+// The manifest has these contents from here on; they were named before.
+void name_contents(Transaction& tx, ManifestId id, const Manifest& manifest);
+// Some manifest has the contents of this name.
+Result<bool> contents_live(Transaction& tx, ManifestId name);
+// The manifest does not have these blocks any more, nor the name of its contents: they wait for the collector.
+Result<void> doom_blocks(Transaction& tx, const Step& step, ManifestId id, Manifest& manifest,
+                         const std::unordered_set<std::string_view>& live);
 
 Result<void> add_intent(Transaction& tx, const RepairIntent& intent);
 template <class Intents>

@@ -42,7 +42,7 @@ Result<CommandResult> confirm_doomed(Transaction& tx, const Step& step, ConfirmD
     Doomed doomed;
     TRY(const bool found, tx.read(Table::other, keys::doomed(id), doomed));
     if (!found) continue;
-    TRY(const bool alive, tx.exists(Table::manifests, keys::manifest(id)));
+    TRY(const bool alive, contents_live(tx, id));
     if (alive) continue;
     result.add_confirmed(id);
     if (doomed.confirmed()) continue;

@@ -8,6 +8,7 @@ constexpr char kTotals = 'a';
 constexpr char kBucketByName = 'b';
 constexpr char kBucketById = 'B';
 constexpr char kCluster = 'c';
+constexpr char kContents = 'C';
 constexpr char kDoomed = 'd';
 constexpr char kCompleted = 'k';
 constexpr char kCompletedOrder = 'K';
@@ -81,6 +82,7 @@ std::string totals() { return {kTotals}; }
 std::string bucket_by_name(std::string_view name) { return std::string(1, kBucketByName).append(name); }
 std::string bucket_by_id(BucketId id) { return numbered(kBucketById, id); }
 std::string cluster_state() { return {kCluster}; }
+std::string contents(ManifestId name) { return numbered(kContents, name); }
 std::string doomed(ManifestId id) { return numbered(kDoomed, id); }
 std::string references(ManifestId id) { return numbered(kReferences, id); }
 std::string repair(std::string_view block) { return std::string(1, kRepair).append(block); }

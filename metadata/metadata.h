@@ -137,7 +137,8 @@ class Metadata {
   };
   virtual task<Result<std::vector<ListedManifest>>> manifests(Context ctx, GroupId group, ManifestId after,
                                                               std::size_t limit) = 0;
-  // Those of `ids` that the group has, ascending: what is doomed in one group may be live in another.
+  // Those of `ids`, of contents as doomed entries name them, that the group has, ascending: what is doomed in one group may be
+  // live in another.
   virtual task<Result<std::vector<ManifestId>>> live_manifests(Context ctx, GroupId group, std::vector<ManifestId> ids) = 0;
   struct VersionedClusterState {
     ClusterState state;

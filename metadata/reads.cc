@@ -130,7 +130,12 @@ Result<std::vector<ManifestId>> live_manifests(const KvStore& store, std::vector
   std::vector<ManifestId> out;
   std::string row;
   for (const ManifestId id : ids) {
-    TRY(const bool found, store.get(Table::manifests, keys::manifest(id), row, ReadMode::wait));
+    TRY(bool found, store.get(Table::manifests, keys::manifest(id), row, ReadMode::wait));
+    Manifest manifest;
+    if (found) TRY_OK(decode(row, manifest));
+    if (!found || manifest.contents() != 0) {
+      TRY(found, store.get(Table::other, keys::contents(id), row, ReadMode::wait));
+    }
     if (found) out.push_back(id);
   }
   return out;

@@ -58,6 +58,31 @@ Result<void> remove_manifest(Transaction& tx, const Step& step, ManifestId id) {
   if (manifest.blocks_size() != 0) TRY_OK(tx.read(Table::manifests, keys::manifest(step.index), made));
   std::unordered_set<std::string_view> live;
   for (const Block& block : made.blocks()) live.insert(block.id());
+  TRY_OK(doom_blocks(tx, step, id, manifest, live));
+  // Slices refer to leaves only, so this goes one level deep.
+  for (const Slice& slice : manifest.slices()) TRY_OK(drop_reference(tx, step, slice.manifest()));
+  return {};
+}
+
+}  // namespace
+
+void name_contents(Transaction& tx, ManifestId id, const Manifest& manifest) {
+  if (manifest.contents() == 0) return;
+  std::string row(8, '\0');
+  store_le(row.data(), id);
+  tx.put(Table::other, keys::contents(manifest.contents()), std::move(row));
+}
+
+Result<bool> contents_live(Transaction& tx, ManifestId name) {
+  Manifest manifest;
+  TRY(const bool found, tx.read(Table::manifests, keys::manifest(name), manifest));
+  if (found && manifest.contents() == 0) return true;
+  return tx.exists(Table::other, keys::contents(name));
+}
+
+Result<void> doom_blocks(Transaction& tx, const Step& step, ManifestId id, Manifest& manifest,
+                         const std::unordered_set<std::string_view>& live) {
+  if (manifest.contents() != 0) tx.erase(Table::other, keys::contents(manifest.contents()));
   Doomed doomed;
   for (Block& block : *manifest.mutable_blocks()) {
     if (live.contains(block.id())) {
@@ -67,20 +92,16 @@ Result<void> remove_manifest(Transaction& tx, const Step& step, ManifestId id) {
     TRY_OK(forget_repair(tx, block.id()));
     doomed.add_blocks()->Swap(&block);
   }
-  if (doomed.blocks_size() != 0) {
-    doomed.set_manifest(id);
-    doomed.set_doomed_us(step.time_us);
-    doomed.set_data_shards(manifest.data_shards());
-    doomed.set_parity_shards(manifest.parity_shards());
-    tx.write(Table::other, keys::doomed(id), doomed);
-    ++tx.totals().doomed;
-  }
-  // Slices refer to leaves only, so this goes one level deep.
-  for (const Slice& slice : manifest.slices()) TRY_OK(drop_reference(tx, step, slice.manifest()));
+  if (doomed.blocks_size() == 0) return {};
+  doomed.set_manifest(contents_of(id, manifest));
+  if (doomed.manifest() != id) doomed.set_pinned_as(id);
+  doomed.set_doomed_us(step.time_us);
+  doomed.set_data_shards(manifest.data_shards());
+  doomed.set_parity_shards(manifest.parity_shards());
+  tx.write(Table::other, keys::doomed(doomed.manifest()), doomed);
+  ++tx.totals().doomed;
   return {};
 }
-
-}  // namespace
 
 Result<void> add_reference(Transaction& tx, ManifestId manifest) {
   TRY(const std::uint64_t count, count_of(tx, manifest));

@@ -25,6 +25,7 @@ Result<CommandResult> dispatch(Transaction& tx, const apply::Step& step, Command
     case Command::kFinishRepair: return apply::finish_repair(tx, step, *command.mutable_finish_repair());
     case Command::kConfirmDoomed: return apply::confirm_doomed(tx, step, *command.mutable_confirm_doomed());
     case Command::kFinishDoomed: return apply::finish_doomed(tx, step, *command.mutable_finish_doomed());
+    case Command::kReplaceBlocks: return apply::replace_blocks(tx, step, *command.mutable_replace_blocks());
     case Command::kTrimJournal: return apply::trim_journal(tx, step, *command.mutable_trim_journal());
     case Command::kSetClusterState: return apply::set_cluster_state(tx, step, *command.mutable_set_cluster_state());
     case Command::OP_NOT_SET: break;
@@ -84,6 +85,7 @@ Result<void> validate(const Command& command) {
     case Command::kAbortUpload:
       TRY_OK(check_upload_id(command.abort_upload().upload_id()));
       return check_key(command.abort_upload().key());
+    case Command::kReplaceBlocks: return check_leaf(command.replace_blocks().blocks());
     case Command::OP_NOT_SET: return Error(Errc::invalid, "a command without an operation");
     default: return {};
   }
