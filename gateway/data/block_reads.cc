@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/log.h"
 
 namespace gabion::gateway::data {
@@ -143,15 +145,17 @@ task<Result<Bytes>> read_segments(Core& core, Context ctx, std::shared_ptr<OpenM
   co_return Bytes(out);
 }
 
-task<Result<Buffer>> read_sealed_block(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block) {
+task<Result<Buffer>> read_sealed_block(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
+                                       std::size_t room) {
   const BlockLayout layout(block);
+  room = std::max(room, layout.buffer_bytes());
   const std::size_t step = core.options.fetch_bytes / kSegmentBytes;
   // One lease for the result, one fetch and its reconstruction, so that nothing is waited for while memory is held.
   const std::size_t plain = MemoryBudget::footprint(std::min(layout.plain(), core.options.fetch_bytes));
   const std::size_t fetch = (layout.needed() + 2) * (std::min(layout.sealed(), step * kSealedSegmentBytes));
-  const std::size_t result = MemoryBudget::footprint(layout.buffer_bytes());
+  const std::size_t result = MemoryBudget::footprint(room);
   CO_TRY(auto lease, co_await core.deps.memory.acquire(ctx, result + plain + fetch));
-  Buffer sealed = core.deps.memory.allocate(lease.split(result), layout.buffer_bytes());
+  Buffer sealed = core.deps.memory.allocate(lease.split(result), room);
   const Buffer scratch = core.deps.memory.allocate(lease.split(plain), std::min(layout.plain(), core.options.fetch_bytes));
   auto avoided = std::make_shared<AvoidedDrives>();
   for (std::size_t first = 0; first < layout.segments(); first += step) {

@@ -35,8 +35,9 @@ std::size_t memory_for_segments(const BlockRef& block, SegmentRange range);
 task<Result<Bytes>> read_segments(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
                                   SegmentRange range, MemoryBudget::Lease lease, std::shared_ptr<AvoidedDrives> avoided);
 
-// The whole block, sealed and verified, at the start of a buffer of layout.buffer_bytes(). The rest is not initialised.
-// For repair.
-task<Result<Buffer>> read_sealed_block(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block);
+// The whole block, sealed and verified, at the start of a buffer of layout.buffer_bytes(), or `room` if that is more. The rest
+// is not initialised. For repair and coding anew.
+task<Result<Buffer>> read_sealed_block(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
+                                       std::size_t room = 0);
 
 }  // namespace gabion::gateway::data

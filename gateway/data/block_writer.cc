@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/data/encode.h"
+
 namespace gabion::gateway::data {
 
 BlockWriter::BlockWriter(Core& core, Context ctx, std::optional<std::uint64_t> size_hint, KeyStore::DataKey key)
@@ -75,8 +77,19 @@ std::size_t BlockWriter::next_capacity() const {
   return static_cast<std::size_t>(std::min<std::uint64_t>(kBlockBytes, *size_hint_ - size_));
 }
 
+// Blocks of this profile may be committed for as long as blocks may that were placed by this ring.
+void BlockWriter::begin_placing() {
+  const auto view = core_.deps.placement.view();
+  mark_.emplace(core_.write_rings, view->epoch());
+  profile_ = view->profile.value_or(core_.options.profile);
+  written_.manifest.set_data_shards(profile_.data);
+  written_.manifest.set_parity_shards(profile_.parity);
+  written_.manifest.set_ring_epoch(view->epoch());
+}
+
 task<Result<void>> BlockWriter::begin_block() {
   CO_CHECK(co_await settle(kBlocksInMemory - 1));
+  if (!mark_) begin_placing();
   Filling filling;
   filling.capacity = next_capacity();
   filling.block.id = BlockId::random(core_.deps.rng);
@@ -94,34 +107,14 @@ task<Result<void>> BlockWriter::begin_block() {
   co_return Result<void>();
 }
 
-std::vector<Bytes> BlockWriter::encode(const BlockRef& block) {
-  const BlockLayout layout(block);
-  const std::size_t sealed = filling_->sealer->finish();
-  GABION_CHECK(sealed == layout.sealed(), "a block is sealed to the size of its layout");
-  const Bytes buffer(filling_->buffer);
-  if (layout.copies()) return std::vector<Bytes>(layout.shards(), buffer.slice(0, sealed));
-  const unsigned k = block.profile.data;
-  const std::size_t length = layout.shard_bytes();
-  std::memset(filling_->buffer.data() + sealed, 0, k * length - sealed);
-  std::vector<Bytes> shards;
-  std::vector<ByteView> data;
-  std::vector<MutableBytes> parity;
-  for (unsigned i = 0; i < block.profile.total(); ++i) {
-    shards.push_back(buffer.slice(i * length, length));
-    if (i < k) data.push_back(shards.back().view());
-    else parity.push_back(filling_->buffer.span().subspan(i * length, length));
-  }
-  if (!parity.empty()) core_.codec(block.profile).encode(data, parity);
-  return shards;
-}
-
 task<Result<void>> BlockWriter::end_block() {
   BlockRef block = filling_->block;
   block.length = static_cast<std::uint32_t>(filling_->sealer->plain());
   block.copies = block.length <= kCopiesMax;
-  auto shards = encode(block);
+  const std::size_t sealed = filling_->sealer->finish();
+  GABION_CHECK(sealed == BlockLayout(block).sealed(), "a block is sealed to the size of its layout");
+  auto shards = encode_block(core_, block, filling_->buffer);
   filling_.reset();  // the shards hold the buffer now
-  if (!mark_) mark_.emplace(core_.write_rings, core_.deps.placement.view()->epoch());
   const Executor executor = co_await asio::this_coro::executor;
   in_flight_.push_back({BlockWrite::start(core_, ctx_, executor, block, std::move(shards)), block});
   co_return Result<void>();
@@ -136,9 +129,7 @@ task<Result<void>> BlockWriter::settle(std::size_t most) {
     block->set_id(std::string(done.block.id.raw()));
     block->set_length(done.block.length);
     block->set_copies(done.block.copies);
-    const std::uint64_t epoch = done.write->ring_epoch();
-    const std::uint64_t oldest = written_.manifest.ring_epoch();
-    written_.manifest.set_ring_epoch(oldest == 0 ? epoch : std::min(oldest, epoch));
+    written_.manifest.set_ring_epoch(std::min(written_.manifest.ring_epoch(), done.write->ring_epoch()));
     if (done.write->pending() != 0) stragglers_.push_back(done.write);
     if (missing.empty() || core_.options.sabotage.forget_repairs) continue;
     metadata::RepairIntent& intent = written_.intents.emplace_back();

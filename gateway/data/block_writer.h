@@ -37,22 +37,22 @@ class BlockWriter final : public Writer {
   // The plaintext that the next block is to hold, as far as the size is known.
   std::size_t next_capacity() const;
   task<Result<void>> seal(ByteView plaintext);
+  void begin_placing();
   task<Result<void>> begin_block();
   task<Result<void>> end_block();
   // Waits until no more than `most` blocks are being written.
   task<Result<void>> settle(std::size_t most);
-  std::vector<Bytes> encode(const BlockRef& block);
   task<Result<void>> stage(ByteView plaintext);
 
   Core& core_;
   const Context ctx_;
   const std::optional<std::uint64_t> size_hint_;
-  const erasure::Profile profile_;
+  erasure::Profile profile_;
   KeyStore::DataKey key_;
   Aead aead_;
   std::uint64_t size_ = 0;    // plaintext taken so far
   std::uint64_t ordinal_ = 0;
-  std::optional<RingsInUse::Mark> mark_;  // of the ring that the first block was placed by
+  std::optional<RingsInUse::Mark> mark_;  // of the ring that the first block was begun by
   // The beginning of an object that may turn out small enough to be stored inline.
   Buffer staged_;
   std::size_t staged_bytes_ = 0;

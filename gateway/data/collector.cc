@@ -105,7 +105,9 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, std::vector<me
   metadata::Command finish;
   for (const metadata::Doomed& entry : entries) {
     if (std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end()) continue;
-    if (pinned(entry.manifest()) && !core_.options.sabotage.collect_pinned) {
+    // Readers of blocks that were replaced have pinned the manifest that had them.
+    const bool read = pinned(entry.manifest()) || (entry.pinned_as() != 0 && pinned(entry.pinned_as()));
+    if (read && !core_.options.sabotage.collect_pinned) {
       postponed_.add();
       continue;
     }

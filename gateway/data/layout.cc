@@ -52,6 +52,9 @@ Result<BlockRef> block_ref(const metadata::Manifest& manifest, metadata::Manifes
   ref.length = block.length();
   ref.profile = {manifest.data_shards(), manifest.parity_shards()};
   ref.copies = block.copies();
+  if (block.sealed_as().empty()) return ref;
+  ref.sealed_as = BlockId::from_raw(block.sealed_as());
+  if (!ref.sealed_as) return Error(Errc::corrupt, "a manifest holds a block that was sealed under an id that is not 16 bytes");
   return ref;
 }
 

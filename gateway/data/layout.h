@@ -6,7 +6,8 @@
 //   segment    64 KiB of a block's plaintext (the last may be shorter), sealed by AES-256-GCM: the ciphertext, then the
 //              tag of 16 bytes. Nonce: the block's ordinal (u64 LE), then the segment's number in the block (u32 LE).
 //              Additional data: the block's id. So two sealed segments can never be swapped unnoticed, and no nonce
-//              occurs twice under one key.
+//              occurs twice under one key. A block that is coded anew for another profile gets another id and keeps its
+//              sealed bytes; the manifest then says which id they were sealed under.
 //   sealed     all sealed segments of a block in a row: one byte string.
 //   shards     the sealed block cut into k equal parts of ceil(sealed / k) rounded up to 64 bytes, the last padded with
 //              zeros, and m parity shards of the same length. A full block's shards are whole cells of the chunk server
@@ -17,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "chunkserver/shard_store.h"
@@ -41,6 +43,7 @@ struct BlockRef {
   std::uint32_t length = 0;  // plaintext
   erasure::Profile profile;
   bool copies = false;
+  std::optional<BlockId> sealed_as;  // in place of its id, when it was coded anew since
 };
 
 // Bytes [begin, end) of one shard.

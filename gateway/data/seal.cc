@@ -77,12 +77,13 @@ Nonce inline_nonce() { return segment_nonce(kInlineOrdinal, 0); }
 Result<void> open_segments(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end,
                            std::span<const Bytes> sealed, MutableBytes out) {
   const BlockLayout layout(block);
+  const BlockId id = block.sealed_as.value_or(block.id);
   PieceCursor cursor(sealed);
   for (std::size_t i = first; i < end; ++i) {
     const std::size_t plain = layout.segment_plain(i);
     const ByteView segment = cursor.take(plain + kTagBytes);
     const Nonce nonce = segment_nonce(block.ordinal, static_cast<std::uint32_t>(i));
-    TRY_OK(aead.open(nonce, as_bytes(block.id.raw()), segment, out.first(plain)));
+    TRY_OK(aead.open(nonce, as_bytes(id.raw()), segment, out.first(plain)));
     out = out.subspan(plain);
   }
   GABION_CHECK(out.empty(), "the plaintext of the segments fills the buffer");

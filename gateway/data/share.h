@@ -11,6 +11,8 @@ struct Share {
   unsigned count = 1;  // 0: nothing is this member's
 
   bool owns(const BlockId& block) const { return count != 0 && std::hash<BlockId>{}(block) % count == index; }
+  // Of work that is divided by manifest.
+  bool owns_number(std::uint64_t number) const { return count != 0 && number % count == index; }
   friend bool operator==(const Share&, const Share&) = default;
 };
 

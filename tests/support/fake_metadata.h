@@ -69,13 +69,14 @@ class FakeMetadata final : public metadata::Metadata {
       case metadata::Command::kConfirmDoomed:
         for (const ManifestId id : command.confirm_doomed().manifests()) {
           if (!doomed_.contains(id)) continue;
-          if (manifests_.contains(id)) doomed_.erase(id);
+          if (live(id)) doomed_.erase(id);
           else result.add_confirmed(id);
         }
         break;
       case metadata::Command::kFinishDoomed:
         for (const ManifestId id : command.finish_doomed().manifests()) doomed_.erase(id);
         break;
+      case metadata::Command::kReplaceBlocks: result.set_outcome(replace(command.replace_blocks())); break;
       case metadata::Command::kSetClusterState:
         if (command.set_cluster_state().expected_version() != state_.version) {
           result.set_outcome(metadata::STALE);
@@ -119,7 +120,7 @@ class FakeMetadata final : public metadata::Metadata {
   }
   task<Result<std::vector<metadata::GroupId>>> groups(Context) override { co_return std::vector<metadata::GroupId>{0}; }
   task<Result<std::vector<ManifestId>>> live_manifests(Context, metadata::GroupId, std::vector<ManifestId> ids) override {
-    std::erase_if(ids, [this](ManifestId id) { return !manifests_.contains(id); });
+    std::erase_if(ids, [this](ManifestId id) { return !live(id); });
     std::sort(ids.begin(), ids.end());
     co_return ids;
   }
@@ -157,9 +158,33 @@ class FakeMetadata final : public metadata::Metadata {
     for (const metadata::Slice& slice : manifest.slices()) drop(slice.manifest());
     if (!manifest.blocks().empty()) doom(id, manifest);
   }
+  static ManifestId contents_of(ManifestId id, const Manifest& manifest) {
+    return manifest.contents() == 0 ? id : manifest.contents();
+  }
+  bool live(ManifestId contents) const {
+    return std::any_of(manifests_.begin(), manifests_.end(),
+                       [&](const auto& entry) { return contents_of(entry.first, entry.second) == contents; });
+  }
+  metadata::Outcome replace(const metadata::ReplaceBlocks& command) {
+    const auto it = manifests_.find(command.manifest());
+    if (it == manifests_.end()) return metadata::SOURCE_GONE;
+    Manifest& manifest = it->second;
+    if (manifest.contents() != command.contents()) return metadata::STALE;
+    doom(it->first, manifest);
+    *manifest.mutable_blocks() = command.blocks().blocks();
+    manifest.set_data_shards(command.blocks().data_shards());
+    manifest.set_parity_shards(command.blocks().parity_shards());
+    manifest.set_contents(next_id_++);
+    for (metadata::RepairIntent intent : command.intents()) {
+      intent.set_manifest(it->first);
+      add_repair(intent);
+    }
+    return metadata::APPLIED;
+  }
   void doom(ManifestId id, const Manifest& manifest) {
-    metadata::Doomed& entry = doomed_[id];
-    entry.set_manifest(id);
+    metadata::Doomed& entry = doomed_[contents_of(id, manifest)];
+    entry.set_manifest(contents_of(id, manifest));
+    if (manifest.contents() != 0) entry.set_pinned_as(id);
     entry.set_doomed_us(clock_.wall());
     entry.set_data_shards(manifest.data_shards());
     entry.set_parity_shards(manifest.parity_shards());

@@ -1,0 +1,14 @@
+// A sealed block becomes shards. CPU work on the calling thread.
+#pragma once
+
+#include <vector>
+
+#include "gateway/data/core.h"
+
+namespace gabion::gateway::data {
+
+// All shards of the block, in order, as slices of `buffer`: it begins with the sealed block and has room for
+// layout.buffer_bytes(), where padding and parity are written. Copies are all the same slice.
+std::vector<Bytes> encode_block(Core& core, const BlockRef& block, const Buffer& buffer);
+
+}  // namespace gabion::gateway::data
