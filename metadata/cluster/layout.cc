@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "metadata/cluster/jobs.h"
+#include "metadata/cluster/narrowing.h"
+#include "metadata/cluster/ring_change.h"
 
 namespace gabion::metadata::cluster {
 namespace {
@@ -27,106 +29,6 @@ Result<DriveInfo*> need_drive(ClusterState& state, const DriveId& drive) {
   DriveInfo* const found = find_drive(state, drive);
   if (found == nullptr) return Error(Errc::not_found, fmt::format("there is no drive {}", drive.to_hex()));
   return found;
-}
-
-erasure::Profile profile_of(const ClusterState& state) { return {state.data_shards(), state.parity_shards()}; }
-
-std::size_t count_in_use(const ClusterState& state) {
-  return static_cast<std::size_t>(
-      std::count_if(state.drives().begin(), state.drives().end(), [&](const DriveInfo& d) { return in_use(state, d); }));
-}
-
-Result<ring::Ring> current_ring(const ClusterState& state) {
-  if (state.ring().empty()) return ring::Ring();
-  return ring::Ring::decode(state.ring());
-}
-
-// The drives as the ring is to have them. The node is the last level of their domain.
-Result<std::vector<ring::Drive>> ring_drives(const ClusterState& state) {
-  std::vector<ring::Drive> out;
-  for (const DriveInfo& drive : state.drives()) {
-    const auto id = DriveId::from_raw(drive.id());
-    if (!id) return Error(Errc::corrupt, "the cluster's state has a drive without an id");
-    const NodeInfo* const node = cluster::find_node(state, NodeId{drive.node()});
-    if (node == nullptr) return Error(Errc::corrupt, fmt::format("drive {} is of no node", drive_name(drive)));
-    if (drive.out() || node->out()) continue;
-    ring::Drive entry;
-    entry.id = *id;
-    entry.weight = drive.draining() || node->draining() ? 0 : drive.weight();
-    entry.domain.assign(node->domain().begin(), node->domain().end());
-    entry.domain.push_back(to_string(id_of(*node)));
-    out.push_back(std::move(entry));
-  }
-  std::sort(out.begin(), out.end(), [](const ring::Drive& a, const ring::Drive& b) { return a.id < b.id; });
-  return out;
-}
-
-// STANDARD follows the number of drives, upwards only: what is written stays readable on what there is.
-void grow_class(ClusterState& state) {
-  if (!state.automatic_class()) return;
-  const erasure::Profile grown = erasure::default_profile(count_in_use(state));
-  if (grown.total() <= profile_of(state).total()) return;
-  state.set_data_shards(grown.data);
-  state.set_parity_shards(grown.parity);
-}
-
-Error too_few_drives(const ClusterState& state, unsigned width, std::size_t left) {
-  return {Errc::denied, fmt::format("storage class {} has blocks on {} different drives each, so that many must take data: "
-                                    "{} would be left. Add drives first",
-                                    erasure::to_string(profile_of(state)), width, left)};
-}
-
-std::uint64_t share_of(std::uint64_t bytes, std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? 0 : static_cast<std::uint64_t>(static_cast<double>(bytes) * static_cast<double>(part) /
-                                                     static_cast<double>(whole));
-}
-
-// Newest first.
-Result<void> keep_ring(ClusterState& state, const std::string& ring) {
-  auto& rings = *state.mutable_previous_rings();
-  if (rings.size() >= kPreviousRingsMax) {
-    return Error(Errc::conflict, "too many changes of the layout are still being carried out: wait for the rebalance");
-  }
-  rings.Add(std::string(ring));
-  std::rotate(rings.pointer_begin(), rings.pointer_end() - 1, rings.pointer_end());
-  return {};
-}
-
-// Brings the ring in line with the nodes and drives. Where places move, the old ring is kept and a job carries them over.
-Result<Change> with_ring(const ClusterState& before, ClusterState state, std::string summary, const Facts& facts) {
-  Change change;
-  Plan& plan = change.plan;
-  plan.summary = std::move(summary);
-  grow_class(state);
-  plan.profile_before = profile_of(before);
-  plan.profile_after = profile_of(state);
-  plan.drives_before = count_in_use(before);
-  plan.drives_after = count_in_use(state);
-  TRY(const ring::Ring old, current_ring(before));
-  TRY(auto drives, ring_drives(state));
-  const unsigned width = std::max(old.width(), plan.profile_after.total());
-  if (plan.drives_after < width) return too_few_drives(state, width, plan.drives_after);
-  if (old.width() != 0) plan.before = plan.after = ring::quality(old);
-  plan.places = std::uint64_t{old.partitions()} * old.width();
-  if (old.width() == width && old.drives() == drives) {
-    change.state = std::move(state);
-    return change;
-  }
-  const unsigned bits = old.width() == 0 ? kPartitionBits : old.partition_bits();
-  TRY(const ring::Ring fresh, ring::build(old, std::move(drives), width, bits));
-  plan.ring_changes = true;
-  plan.after = ring::quality(fresh);
-  plan.movement = ring::movement(old, fresh);
-  plan.places = std::uint64_t{fresh.partitions()} * fresh.width();
-  plan.bytes_to_move = share_of(facts.stored_bytes, plan.movement.moved, plan.places);
-  state.set_ring(fresh.encode());
-  state.set_ring_epoch(fresh.epoch());
-  if (old.width() != 0 && plan.movement.moved != 0) {
-    TRY_OK(keep_ring(state, before.ring()));
-    plan.job = start_job(state, JOB_REBALANCE, plan.summary, facts);
-  }
-  change.state = std::move(state);
-  return change;
 }
 
 Result<void> check_domain(const ClusterState& state, const NodeInfo& node) {
@@ -247,7 +149,7 @@ Result<Change> add_node(ClusterState state, NodeInfo node, std::vector<DriveInfo
   node.set_out(false);
   *state.add_nodes() = std::move(node);
   TRY_OK(append_drives(state, id, std::move(drives)));
-  return with_ring(before, std::move(state), std::move(summary), facts);
+  return with_ring(before, std::move(state), std::move(summary), facts, FollowClass::both_ways);
 }
 
 Result<Change> add_drives(ClusterState state, NodeId node, std::vector<DriveInfo> drives, const Facts& facts) {
@@ -255,7 +157,7 @@ Result<Change> add_drives(ClusterState state, NodeId node, std::vector<DriveInfo
   TRY_OK(need_node(state, node));
   std::string summary = fmt::format("{} added to node {}", plural(drives.size(), "drive"), to_string(node));
   TRY_OK(append_drives(state, node, std::move(drives)));
-  return with_ring(before, std::move(state), std::move(summary), facts);
+  return with_ring(before, std::move(state), std::move(summary), facts, FollowClass::both_ways);
 }
 
 Result<Change> drain_node(ClusterState state, NodeId id, const Facts& facts) {
@@ -265,7 +167,7 @@ Result<Change> drain_node(ClusterState state, NodeId id, const Facts& facts) {
   TRY_OK(keep_a_metadata_member(state, *node));
   node->set_draining(true);
   std::string summary = fmt::format("node {} drained: {}", to_string(id), plural(drives_of(state, id), "drive"));
-  return with_ring(before, std::move(state), std::move(summary), facts);
+  return with_ring(before, std::move(state), std::move(summary), facts, FollowClass::both_ways);
 }
 
 Result<Change> undrain_node(ClusterState state, NodeId id, const Facts& facts) {
@@ -273,7 +175,8 @@ Result<Change> undrain_node(ClusterState state, NodeId id, const Facts& facts) {
   TRY(NodeInfo* const node, need_node(state, id));
   node->set_draining(false);
   node->set_out(false);
-  return with_ring(before, std::move(state), fmt::format("node {} takes data again", to_string(id)), facts);
+  forget_drain(state, id);
+  return with_ring(before, std::move(state), fmt::format("node {} takes data again", to_string(id)), facts, FollowClass::both_ways);
 }
 
 Result<Change> mark_node_out(ClusterState state, NodeId id, const Facts& facts) {
@@ -313,7 +216,7 @@ Result<Change> drain_drive(ClusterState state, const DriveId& id, const Facts& f
   if (drive->out()) return Error(Errc::denied, fmt::format("drive {} is out: it gives nothing away", drive_name(*drive)));
   drive->set_draining(true);
   std::string summary = fmt::format("drive {} drained", drive_name(*drive));
-  return with_ring(before, std::move(state), std::move(summary), facts);
+  return with_ring(before, std::move(state), std::move(summary), facts, FollowClass::both_ways);
 }
 
 Result<Change> undrain_drive(ClusterState state, const DriveId& id, const Facts& facts) {
@@ -321,8 +224,9 @@ Result<Change> undrain_drive(ClusterState state, const DriveId& id, const Facts&
   TRY(DriveInfo* const drive, need_drive(state, id));
   drive->set_draining(false);
   drive->set_out(false);
+  forget_drain(state, id);
   std::string summary = fmt::format("drive {} takes data again", drive_name(*drive));
-  return with_ring(before, std::move(state), std::move(summary), facts);
+  return with_ring(before, std::move(state), std::move(summary), facts, FollowClass::both_ways);
 }
 
 Result<Change> mark_drive_out(ClusterState state, const DriveId& id, const Facts& facts) {
