@@ -43,6 +43,12 @@ class Ring {
   std::uint32_t partition_of(const BlockId& block) const;
   // The row of a partition: distinct drives, the first k+m of which hold a block of profile k+m.
   std::span<const DriveIndex> row(std::uint32_t partition) const;
+  // The same places, under another epoch.
+  Ring at_epoch(std::uint64_t epoch) const {
+    Ring out = *this;
+    out.epoch_ = epoch;
+    return out;
+  }
 
   // A self-describing, checksummed form, and back. decode() checks every bound: corrupt or invalid, never a crash.
   std::string encode() const;

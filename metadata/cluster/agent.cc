@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "metadata/cluster/controller.h"
+#include "metadata/cluster/fence.h"
 
 namespace gabion::metadata::cluster {
 namespace {
@@ -17,6 +18,15 @@ std::optional<unsigned> index_of(const List& list, NodeId node) {
   const auto at = std::find(list.begin(), list.end(), static_cast<std::uint32_t>(node));
   if (at == list.end()) return std::nullopt;
   return static_cast<unsigned>(at - list.begin());
+}
+
+std::optional<Orders::Work>* of_kind(Orders& orders, JobKind kind) {
+  switch (kind) {
+    case JOB_REBALANCE: return &orders.rebalance;
+    case JOB_SCRUB: return &orders.scrub;
+    case JOB_ORPHANS: return &orders.orphans;
+    default: return nullptr;  // of a newer version
+  }
 }
 
 }  // namespace
@@ -35,7 +45,8 @@ Orders orders_for(NodeId node, const ClusterState& state, const HeartbeatReply& 
     work.paused = job.state() == JOB_PAUSED;
     work.movers_settled = reply.movers_ring() >= job.epoch();
     work.writers_settled = reply.writers_ring() >= job.epoch();
-    (job.kind() == JOB_REBALANCE ? orders.rebalance : orders.scrub) = work;
+    work.fence_stands = job.kind() == JOB_ORPHANS && fence_stands(state, job);
+    if (auto* const kind = of_kind(orders, job.kind())) *kind = work;
   }
   for (const std::uint32_t up : reply.up()) orders.up.push_back(NodeId{up});
   std::vector<std::uint32_t> repairers;

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "metadata/cluster/fence.h"
 #include "metadata/cluster/jobs.h"
 
 namespace gabion::metadata::cluster {
@@ -179,7 +180,42 @@ bool Controller::care_for_jobs(ClusterState& state) {
     Job& job = *state.mutable_jobs(i);
     if (job.state() == JOB_RUNNING) changed |= care_for_job(state, job, nodes);
   }
+  changed |= drop_rings_behind_fence(state);
+  changed |= start_due_search(state);
   return changed;
+}
+
+bool Controller::care_for_fence(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes) {
+  const auto ready = [&](const NodeStatus& node) {
+    return std::any_of(node.last.jobs().begin(), node.last.jobs().end(),
+                       [&](const JobReport& report) { return report.job() == job.id() && report.ready(); });
+  };
+  const bool all = std::all_of(nodes.begin(), nodes.end(),
+                               [&](const NodeStatus& node) { return !is_worker(job, node.node) || ready(node); });
+  if (!all) return false;
+  const auto raised = raise_fence(state, job.id());
+  if (!raised) log_once("a fence is made", raised.error());
+  if (raised && *raised) LOG(info, "cluster", "a fence is made", field("job", job.id()), field("epoch", job.epoch()));
+  return raised && *raised;
+}
+
+bool Controller::drop_rings_behind_fence(ClusterState& state) {
+  if (state.previous_rings_size() == 0) return false;
+  const auto dropped = drop_fenced(state, registry_.writers_ring());
+  if (!dropped) log_once("rings behind a fence are dropped", dropped.error());
+  return dropped && *dropped;
+}
+
+bool Controller::start_due_search(ClusterState& state) {
+  if (options_.orphans_every == Duration(0)) return false;
+  const Facts facts = this->facts();
+  const auto every = static_cast<std::uint64_t>(options_.orphans_every / std::chrono::microseconds(1));
+  const bool open = std::any_of(state.jobs().begin(), state.jobs().end(),
+                                [](const Job& job) { return job.kind() == JOB_ORPHANS && active(job); });
+  if (open || facts.workers.empty() || facts.now_us < state.orphans_us() + every) return false;
+  const std::uint64_t job = start_job(state, JOB_ORPHANS, "by schedule", facts);
+  LOG(info, "cluster", "orphans are looked for", field("job", job));
+  return true;
 }
 
 bool Controller::care_for_job(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes) {
@@ -203,9 +239,11 @@ bool Controller::care_for_job(ClusterState& state, Job& job, const std::vector<N
       const bool same = report.job() == job.id() && is_worker(job, node.node) &&
                         report.share_count() == static_cast<std::uint32_t>(job.workers_size()) &&
                         report.share_index() == place_of(job, node.node);
-      if (same && report.finished()) changed |= finish_worker(job, node.node, report.failed_blocks());
+      if (!same || !report.finished()) continue;
+      changed |= finish_worker(job, node.node, report.failed_blocks(), report.bytes_moved());
     }
   }
+  if (job.kind() == JOB_ORPHANS && job.epoch() == 0) changed |= care_for_fence(state, job, nodes);
   if (options_.finish_early && job.finished_workers_size() > 0) {
     for (const std::uint32_t worker : std::vector<std::uint32_t>(job.workers().begin(), job.workers().end())) {
       finish_worker(job, NodeId{worker}, 0);

@@ -34,6 +34,7 @@ struct ControllerOptions {
   Duration round = std::chrono::milliseconds(200);
   Duration down_after = std::chrono::seconds(5);
   Duration out_after = std::chrono::minutes(10);  // 0: nothing is given up without an operator
+  Duration orphans_every{0};                      // how often orphans are looked for; 0: when an operator says so
   bool finish_early = false;                      // a deliberate bug, for tests: jobs end with their first worker
 };
 
@@ -69,6 +70,9 @@ class Controller final : public rpc::Handler {
   // What is to be changed. False: nothing.
   Result<bool> give_up_lost(ClusterState& state);
   bool care_for_jobs(ClusterState& state);
+  bool care_for_fence(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes);
+  bool drop_rings_behind_fence(ClusterState& state);
+  bool start_due_search(ClusterState& state);
   bool care_for_job(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes);
   void log_once(const std::string& what, const Error& error);
 

@@ -78,7 +78,8 @@ std::uint64_t start_job(ClusterState& state, JobKind kind, const std::string& re
   job.set_state(JOB_RUNNING);
   job.set_reason(reason);
   job.set_started_us(facts.now_us);
-  job.set_epoch(state.ring_epoch());
+  if (kind == JOB_ORPHANS) state.set_orphans_us(facts.now_us);
+  else job.set_epoch(state.ring_epoch());
   set_workers(job, facts.workers.empty() ? default_workers(state) : facts.workers);
   return job.id();
 }
@@ -110,16 +111,18 @@ bool set_workers(Job& job, std::vector<NodeId> workers) {
   job.clear_workers();
   job.clear_finished_workers();
   job.set_failed_blocks(0);
+  job.set_bytes(0);
   for (const NodeId worker : workers) job.add_workers(static_cast<std::uint32_t>(worker));
   return true;
 }
 
-bool finish_worker(Job& job, NodeId worker, std::uint64_t failed_blocks) {
+bool finish_worker(Job& job, NodeId worker, std::uint64_t failed_blocks, std::uint64_t bytes) {
   const auto number = static_cast<std::uint32_t>(worker);
   const auto has = [number](const auto& list) { return std::find(list.begin(), list.end(), number) != list.end(); };
   if (!has(job.workers()) || has(job.finished_workers())) return false;
   job.add_finished_workers(number);
   job.set_failed_blocks(job.failed_blocks() + failed_blocks);
+  job.set_bytes(job.bytes() + bytes);
   return true;
 }
 

@@ -15,7 +15,7 @@ Result<void> cancel_job(ClusterState& state, std::uint64_t job, WallMicros now_u
 // The nodes that work now: those that are left start over. False when they are the job's already.
 bool set_workers(Job& job, std::vector<NodeId> workers);
 // The worker did its share. False when that is known or it is none.
-bool finish_worker(Job& job, NodeId worker, std::uint64_t failed_blocks);
+bool finish_worker(Job& job, NodeId worker, std::uint64_t failed_blocks, std::uint64_t bytes = 0);
 bool all_finished(const Job& job);
 // All workers did their share: the job is done, and rings older than a rebalance's are not needed any more. Whoever commits
 // that has told all groups of the oldest one that is left before.

@@ -127,6 +127,7 @@ Result<bool> drained(const ClusterState& state, const DriveId& drive) {
 
 Result<Change> found(ClusterState state, NodeInfo node, std::vector<DriveInfo> drives, const Facts& facts) {
   if (state.nodes_size() != 0) return Error(Errc::already_exists, "the cluster exists");
+  state.set_orphans_us(facts.now_us);
   if (state.automatic_class() && state.ring().empty()) {
     const erasure::Profile profile = erasure::default_profile(drives.size());
     state.set_data_shards(profile.data);

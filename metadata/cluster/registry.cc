@@ -82,10 +82,19 @@ HeartbeatReply Registry::receive(NodeId node, Heartbeat heartbeat) {
   reply.set_movers_ring(settled_ring([](const Heartbeat& last) {
     return last.oldest_move_ring() == 0 ? last.ring_epoch() : std::min(last.ring_epoch(), last.oldest_move_ring());
   }));
-  reply.set_writers_ring(settled_ring([](const Heartbeat& last) {
-    return last.oldest_write_ring() == 0 ? last.ring_epoch() : std::min(last.ring_epoch(), last.oldest_write_ring());
-  }));
+  reply.set_writers_ring(settled_writers());
   return reply;
+}
+
+std::uint64_t Registry::settled_writers() const {
+  return settled_ring([](const Heartbeat& last) {
+    return last.oldest_write_ring() == 0 ? last.ring_epoch() : std::min(last.ring_epoch(), last.oldest_write_ring());
+  });
+}
+
+std::uint64_t Registry::writers_ring() const {
+  const std::lock_guard lock(mutex_);
+  return version_ == 0 ? 0 : settled_writers();
 }
 
 // Drives that their nodes say to have failed, or do not speak of.

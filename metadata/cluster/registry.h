@@ -36,6 +36,8 @@ class Registry {
   void set_known_ring(std::uint64_t epoch);
   std::uint64_t known_ring() const;
   HeartbeatReply receive(NodeId node, Heartbeat heartbeat);
+  // No node may commit blocks that were placed by an older ring.
+  std::uint64_t writers_ring() const;
 
   std::vector<NodeStatus> nodes() const;  // those of the state that are not out
   // Since when the drive does not work, as its node says or does not say any more; nullopt: it works, or the node is down.
@@ -63,6 +65,7 @@ class Registry {
   // The oldest ring of all that count; 0 while somebody has not been heard and may not be down, or a group does not know.
   template <class Oldest>
   std::uint64_t settled_ring(Oldest oldest) const;
+  std::uint64_t settled_writers() const;
   void note_drives();
 
   Clock& clock_;
