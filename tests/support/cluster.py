@@ -275,11 +275,14 @@ class ClusterLoad(Load):
         refusals = client.refusals
         alive = super()._step(client, rng, keys)
         if alive and client.refusals == refusals:
-            with self._noted:
-                self.successes.append(time.monotonic())
+            self.note_success()
         if not alive:
             pause(0.05)
         return not self.problems
+
+    def note_success(self):
+        with self._noted:
+            self.successes.append(time.monotonic())
 
     def longest_gap(self, since, until=None):
         """The longest time within which nothing succeeded."""

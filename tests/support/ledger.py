@@ -48,6 +48,7 @@ class Ledger:
         self._next = 1
         self.acks = 0
         self.unknowns = 0
+        self.refusals = 0
 
     def intend(self, kind, bucket, key, size=0, value="own"):
         """Notes an operation that is about to be sent. `value` names another operation's payload for a copy."""
@@ -73,6 +74,7 @@ class Ledger:
                 self.acks += 1
             elif outcome == "fail":
                 state.allowed = set(before)
+                self.refusals += 1
             else:
                 self.unknowns += 1
             self._write({"op": op.number, "outcome": outcome})
