@@ -229,7 +229,7 @@ void Builder::raft() {
   verb(parent, "status", "Leader, members and how far they are", raft_status);
   auto* transfer = verb(parent, "transfer", "Let another member lead",
                         [given = given_](Session& session) { return raft_transfer(session, given->group, given->name); });
-  transfer->add_option("NODE", given_->name, "as n3")->required();
+  transfer->add_option("--to,NODE", given_->name, "as n3")->required();
   transfer->add_option("--group", given_->group, "of the metadata")->capture_default_str();
 }
 

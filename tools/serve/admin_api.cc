@@ -229,7 +229,9 @@ task<Result<object>> ranges(ClusterControl& control, Context ctx, Call) {
 
 task<Result<object>> split(ClusterControl& control, Context ctx, Call call) {
   const auto group = parse_u64(call.argument);
-  if (!group || *group > UINT32_MAX) co_return Error(Errc::invalid, fmt::format("'{}' is not the number of a group", call.argument));
+  if (!group || *group > UINT32_MAX) {
+    co_return Error(Errc::invalid, fmt::format("'{}' is not the number of a group", call.argument));
+  }
   CO_TRY(const SplitView view, co_await control.split(ctx, static_cast<std::uint32_t>(*group)));
   co_return split_json(view);
 }

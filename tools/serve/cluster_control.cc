@@ -250,8 +250,9 @@ task<Result<void>> NodeClusterControl::transfer(Context ctx, std::uint32_t group
   const auto known = std::find_if(groups.begin(), groups.end(), [group](const RaftGroupView& g) { return g.group == group; });
   if (known == groups.end()) co_return Error(Errc::not_found, fmt::format("there is no group {}", group));
   if (known->leader == NodeId{}) co_return Error(Errc::unavailable, fmt::format("group {} has no leader now", group));
-  const auto member = std::find_if(known->members.begin(), known->members.end(), [to](const RaftMemberView& m) { return m.node == to; });
-  if (member == known->members.end() || member->role != RaftRole::voter) {
+  const auto& members = known->members;
+  const auto member = std::find_if(members.begin(), members.end(), [to](const RaftMemberView& m) { return m.node == to; });
+  if (member == members.end() || member->role != RaftRole::voter) {
     co_return Error(Errc::denied, fmt::format("{} is no voting member of group {}; see: gabion admin raft status",
                                               gabion::to_string(to), group));
   }

@@ -67,8 +67,8 @@ std::vector<Voters> voters_of(const ClusterView& view) {
 
 void metadata_problems(const ClusterView& view, std::vector<Problem>& out) {
   const auto groups = voters_of(view);
-  const auto worst =
-      std::min_element(groups.begin(), groups.end(), [](const Voters& a, const Voters& b) { return a.may_fail() < b.may_fail(); });
+  const auto less = [](const Voters& a, const Voters& b) { return a.may_fail() < b.may_fail(); };
+  const auto worst = std::min_element(groups.begin(), groups.end(), less);
   const auto degraded = std::count_if(groups.begin(), groups.end(), [](const Voters& v) { return v.up < v.all; });
   if (worst->all > 1 && worst->up < worst->all) {
     const std::string where = groups.size() == 1 ? "" : fmt::format(" in {} of {} groups", degraded, groups.size());

@@ -85,8 +85,8 @@ Result<SplitView> split_view(const ClusterState& state, GroupId child, const Ran
 }
 
 Result<PlannedSplit> plan_split(const ClusterState& state, const SplitWish& wish, const RangeFacts& facts) {
-  const auto bucket =
-      std::find_if(facts.buckets.begin(), facts.buckets.end(), [&](const metadata::Bucket& b) { return b.name() == wish.bucket; });
+  const auto bucket = std::find_if(facts.buckets.begin(), facts.buckets.end(),
+                                   [&](const metadata::Bucket& b) { return b.name() == wish.bucket; });
   if (bucket == facts.buckets.end()) return Error(Errc::not_found, fmt::format("there is no bucket '{}'", wish.bucket));
   if (wish.key.size() > gateway::s3::kKeyBytesMax || wish.key.find('\0') != wish.key.npos) {
     return Error(Errc::invalid, fmt::format("no object has such a key: it has {} bytes at most, and none of them is 0",

@@ -109,7 +109,8 @@ TEST_CASE("the status of a cluster for scripts") {
   CHECK(rig.admin(admin::cluster_status) == Exit::ok);
   CHECK(rig.out ==
         "cluster\t00112233445566778899aabbccddeeff\nhealth\twarn\nleader\tn2\nstorageClass\t4+2\nnodes\t6\nnodesUp\t5\n"
-        "drives\t6\ndrivesUp\t5\nmetadataMembers\t3\nmetadataMembersUp\t3\ngroups\t0\ngroupsLed\t0\nringEpoch\t9\nbuckets\t3\nobjects\t1204\n"
+        "drives\t6\ndrivesUp\t5\nmetadataMembers\t3\n"
+        "metadataMembersUp\t3\ngroups\t0\ngroupsLed\t0\nringEpoch\t9\nbuckets\t3\nobjects\t1204\n"
         "repairWaitingBlocks\t12\nrawBytes\t644245094400\nusedBytes\t64424509440\navailableBytes\t579820584960\n");
 }
 
