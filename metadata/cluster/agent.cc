@@ -25,6 +25,7 @@ std::optional<Orders::Work>* of_kind(Orders& orders, JobKind kind) {
     case JOB_REBALANCE: return &orders.rebalance;
     case JOB_SCRUB: return &orders.scrub;
     case JOB_ORPHANS: return &orders.orphans;
+    case JOB_REENCODE: return &orders.reencode;
     default: return nullptr;  // of a newer version
   }
 }
@@ -45,7 +46,7 @@ Orders orders_for(NodeId node, const ClusterState& state, const HeartbeatReply& 
     work.paused = job.state() == JOB_PAUSED;
     work.movers_settled = reply.movers_ring() >= job.epoch();
     work.writers_settled = reply.writers_ring() >= job.epoch();
-    work.fence_stands = job.kind() == JOB_ORPHANS && fence_stands(state, job);
+    work.fence_stands = (job.kind() == JOB_ORPHANS || job.kind() == JOB_REENCODE) && fence_stands(state, job);
     if (auto* const kind = of_kind(orders, job.kind())) *kind = work;
   }
   for (const std::uint32_t up : reply.up()) orders.up.push_back(NodeId{up});

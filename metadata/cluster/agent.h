@@ -27,12 +27,13 @@ struct Orders {
     bool paused = false;
     bool movers_settled = false;   // nobody moves shards by a ring older than the job's
     bool writers_settled = false;  // nobody may commit blocks that were placed by one
-    bool fence_stands = false;     // of a job that looks for orphans, see fence.h
+    bool fence_stands = false;     // of a job that looks for orphans or codes anew, see fence.h
     friend bool operator==(const Work&, const Work&) = default;
   };
   std::optional<Work> rebalance;
   std::optional<Work> scrub;
   std::optional<Work> orphans;
+  std::optional<Work> reencode;
   unsigned repair_index = 0;  // the share of repairs: of the chunk servers that are up
   unsigned repair_count = 0;  // 0: none
   std::vector<NodeId> up;     // nodes that are, as the leader hears

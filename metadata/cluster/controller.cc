@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "metadata/cluster/fence.h"
 #include "metadata/cluster/jobs.h"
+#include "metadata/cluster/narrowing.h"
 
 namespace gabion::metadata::cluster {
 namespace {
@@ -181,6 +182,7 @@ bool Controller::care_for_jobs(ClusterState& state) {
     if (job.state() == JOB_RUNNING) changed |= care_for_job(state, job, nodes);
   }
   changed |= drop_rings_behind_fence(state);
+  changed |= narrow_further(state);
   changed |= start_due_search(state);
   return changed;
 }
@@ -204,6 +206,12 @@ bool Controller::drop_rings_behind_fence(ClusterState& state) {
   const auto dropped = drop_fenced(state, registry_.writers_ring());
   if (!dropped) log_once("rings behind a fence are dropped", dropped.error());
   return dropped && *dropped;
+}
+
+bool Controller::narrow_further(ClusterState& state) {
+  const auto carried_on = carry_on_narrowing(state, facts());
+  if (!carried_on) log_once("the storage class becomes narrower", carried_on.error());
+  return carried_on && *carried_on;
 }
 
 bool Controller::start_due_search(ClusterState& state) {

@@ -72,6 +72,7 @@ class Controller final : public rpc::Handler {
   bool care_for_jobs(ClusterState& state);
   bool care_for_fence(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes);
   bool drop_rings_behind_fence(ClusterState& state);
+  bool narrow_further(ClusterState& state);
   bool start_due_search(ClusterState& state);
   bool care_for_job(ClusterState& state, Job& job, const std::vector<NodeStatus>& nodes);
   void log_once(const std::string& what, const Error& error);

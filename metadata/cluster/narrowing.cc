@@ -25,10 +25,12 @@ std::string summary_of(const Plan& plan, const ClusterState& state, const Facts&
                      format_size(facts.stored_bytes), plan.summary);
 }
 
-void note(ClusterState& state, const std::string& reason) {
-  Narrowing& narrowing = *state.mutable_narrowing();
-  narrowing.set_epoch(state.ring_epoch());
-  narrowing.set_reason(reason);
+// `change` has the ring by whose epoch the job is fenced off from what was coded before.
+void start_recoding(Change& change, const Facts& facts) {
+  const std::uint64_t job = start_job(change.state, JOB_REENCODE, change.plan.summary, facts);
+  change.state.mutable_narrowing()->set_job(job);
+  if (Job* const moving = find_job(change.state, change.plan.job)) moving->set_next(job);
+  else change.plan.job = job;
 }
 
 // What is draining in `wanted` and not yet in `before`.
@@ -56,29 +58,18 @@ void drain_noted(ClusterState& state, const Narrowing& narrowing) {
   }
 }
 
-// People who follow a change go from job to job.
-void link(ClusterState& state, std::uint64_t job, std::uint64_t next) {
-  if (Job* const before = find_job(state, job)) before->set_next(next);
-}
-
-std::uint64_t last_rebalance(const ClusterState& state) {
-  std::uint64_t last = 0;
-  for (const Job& job : state.jobs()) {
-    if (job.kind() == JOB_REBALANCE) last = job.id();
-  }
-  return last;
-}
-
 // The third step.
 Result<void> finish_narrowing(ClusterState& state, const Facts& facts) {
   const Narrowing narrowing = state.narrowing();
   const ClusterState before = state;
+  const Job* const done = find_job(state, narrowing.job());
   ClusterState wanted = state;
   wanted.clear_narrowing();
   drain_noted(wanted, narrowing);
-  TRY(Change change, with_narrow_ring(before, std::move(wanted), narrowing.reason(), facts));
+  TRY(Change change, with_narrow_ring(before, std::move(wanted), done == nullptr ? "rebalance" : done->reason(), facts));
   state = std::move(change.state);
-  link(state, narrowing.job(), change.plan.job);
+  // People who follow a change go from job to job.
+  if (Job* const recoded = find_job(state, narrowing.job())) recoded->set_next(change.plan.job);
   return {};
 }
 
@@ -120,21 +111,18 @@ Result<Change> begin_narrowing(const ClusterState& before, const ClusterState& w
   change.plan = last.plan;
   change.plan.summary = summary_of(plan, change.state, facts);
   change.plan.bytes_to_move += facts.stored_bytes;
+  change.plan.job = 0;
   TRY_OK(renew_ring(change.state));
-  note(change.state, change.plan.summary);
   note_drains(change.state, before, wanted);
-  change.plan.job = start_job(change.state, JOB_REBALANCE, change.plan.summary, facts);
+  start_recoding(change, facts);
   return change;
 }
 
 Result<void> narrow_later(Change& change, const Facts& facts) {
   change.plan.summary = summary_of(change.plan, change.state, facts);
   change.plan.bytes_to_move += facts.stored_bytes;
-  if (change.plan.job == 0) {
-    TRY_OK(renew_ring(change.state));
-    change.plan.job = start_job(change.state, JOB_REBALANCE, change.plan.summary, facts);
-  }
-  note(change.state, change.plan.summary);
+  if (change.plan.job == 0) TRY_OK(renew_ring(change.state));
+  start_recoding(change, facts);
   return {};
 }
 
@@ -154,16 +142,7 @@ void forget_drain(ClusterState& state, const DriveId& drive) {
 
 Result<bool> carry_on_narrowing(ClusterState& state, const Facts& facts) {
   if (!state.has_narrowing()) return false;
-  const std::uint64_t id = state.narrowing().job();
-  if (id == 0) {
-    if (oldest_ring(state) < state.narrowing().epoch()) return false;
-    const std::uint64_t settled = last_rebalance(state);
-    const std::uint64_t job = start_job(state, JOB_REENCODE, state.narrowing().reason(), facts);
-    link(state, settled, job);
-    state.mutable_narrowing()->set_job(job);
-    return true;
-  }
-  const Job* const job = find_job(state, id);
+  const Job* const job = find_job(state, state.narrowing().job());
   if (job != nullptr && active(*job)) return false;
   if (job != nullptr && job->state() == JOB_CANCELLED) {
     state.clear_narrowing();  // the ring stays as wide as what is stored
