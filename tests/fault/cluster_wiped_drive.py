@@ -1,7 +1,5 @@
-"""A drive of a node is wiped under load and replaced while the node runs: nothing is lost meanwhile, everything is rebuilt on
-the new one, and afterwards another node may go."""
-
-from pathlib import Path
+"""A drive of a node is wiped under load and replaced at its path while the node runs, then another that holds metadata: nothing
+is lost meanwhile, everything is rebuilt on the new ones, a restart finds them, and afterwards another node may go."""
 
 from cluster import REQUEST_SECONDS, Cluster, ClusterLoad, check_cluster, filled
 from load import KIB, MIB
@@ -16,26 +14,37 @@ def drive(cluster, name):
     return next(d for d in cluster.admin_json("drive", "ls")["items"] if d["name"] == name)
 
 
+def replace(cluster, ledger, number):
+    """Wipes a drive of n5 and puts a new one in its place, where it was."""
+    victim = f"{cluster.number_of('n5')}/drive{number}"
+    before = drive(cluster, victim)["id"]
+    cluster.tool("wipe-drive", "n5", str(number))
+    wait_until(lambda: drive(cluster, victim)["state"] == "down", 30, "the wiped drive is seen down", step=0.3)
+    acknowledged = ledger.acks
+    wait_until(lambda: ledger.acks > acknowledged + 10, 20, "writes go on without the drive")
+    cluster.admin("drive", "replace", victim, "--with", cluster.nodes["n5"]["drives"][number - 1], "--yes", "--wait=120",
+                  timeout=180)
+    cluster.wait_repaired()
+    fresh = drive(cluster, victim)
+    check(fresh["id"] != before, "the drive in its place has the name of the lost one")
+    check(fresh["state"] == "up" and fresh["shards"] > 0, f"the new drive holds nothing: {fresh}")
+    say(f"the new {victim} has {fresh['shards']} shards")
+
+
 def body(directory):
     with Cluster(directory / "cluster", nodes=6) as cluster:
         ledger = filled(cluster, directory, BUCKET, SIZES, count=3)
         load = ClusterLoad(cluster, ledger, BUCKET, workers=3, sizes=SIZES, seed=8).start()
         pause(1)
-        victim = f"{cluster.number_of('n5')}/drive2"
-        cluster.tool("wipe-drive", "n5", "2")
-        wait_until(lambda: drive(cluster, victim)["state"] == "down", 30, "the wiped drive is seen down", step=0.3)
-        acknowledged = ledger.acks
-        wait_until(lambda: ledger.acks > acknowledged + 10, 20, "writes go on without the drive")
-        lost = cluster.nodes["n5"]["drives"][1]
-        cluster.admin("drive", "replace", victim, "--with", lost, "--yes", code=2)  # the node has it open still
-        fresh = Path(cluster.nodes["n5"]["drives"][0]).parent / "drive3"
-        fresh.mkdir()
-        cluster.admin("drive", "replace", victim, "--with", fresh, "--yes", "--wait=120", timeout=180)
+        for number in (2, 1):
+            replace(cluster, ledger, number)
         load.stop()
-        cluster.wait_repaired()
-        replaced = drive(cluster, f"{cluster.number_of('n5')}/drive3")
-        check(replaced["state"] == "up" and replaced["shards"] > 0, f"the new drive holds nothing: {replaced}")
-        say(f"the new drive has {replaced['shards']} shards")
+        cluster.kill("n5", signal="TERM")
+        cluster.start("n5")
+        cluster.wait_up()
+        for number in (2, 1):
+            found = drive(cluster, f"{cluster.number_of('n5')}/drive{number}")
+            check(found["state"] == "up" and found["shards"] > 0, f"after a restart: {found}")
         pause(REQUEST_SECONDS)
         ledger.quiesce()
         check_cluster(cluster, ledger, "with the drive replaced")

@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <set>
 
+#include "chunkserver/format.h"
 #include "common/log.h"
 #include "tools/serve/joining.h"
+#include "tools/serve/membership.h"
 
 namespace gabion::serve {
 namespace {
@@ -37,6 +39,18 @@ Result<bool> is_blank(Disk& disk) {
     if (!segments.empty()) return false;
   }
   return true;
+}
+
+// A drive, but neither data nor metadata was ever on it.
+Result<bool> is_unused(Disk& disk) {
+  static const std::set<std::string> kOfEveryDrive{"lost+found", kLockFile, chunkserver::kIdentityFile, chunkserver::kIndexDir,
+                                                   kMembershipFile, kCompleteFile, "segments"};
+  TRY(const auto names, disk.list(""));
+  for (const std::string& name : names) {
+    if (!kOfEveryDrive.contains(name)) return false;
+  }
+  TRY(const auto segments, disk.list("segments"));
+  return segments.empty();
 }
 
 // A drive that cannot be used but does not contradict the others: the cluster serves without it.
@@ -159,8 +173,8 @@ Result<OpenDrive> find_new_drive(const std::string& path, std::uint32_t position
   if (identity) {
     if (identity->cluster != cluster) return about(path, "is a drive of another cluster");
     // Only what an interrupted attempt left: a drive that was in use may hold what is not to come back.
-    TRY(const auto segments, drive.disk->list("segments"));
-    if (identity->metadata || !segments.empty()) return about(path, "was in use as a drive; empty it first");
+    TRY(const bool unused, is_unused(*drive.disk));
+    if (!unused) return about(path, "was in use as a drive; empty it first");
     drive.identity = *identity;
     return drive;
   }
@@ -170,10 +184,10 @@ Result<OpenDrive> find_new_drive(const std::string& path, std::uint32_t position
   return drive;
 }
 
-Result<void> make_drive(OpenDrive& drive, const ClusterId& cluster, Clock& clock, Rng& rng) {
+Result<void> make_drive(OpenDrive& drive, const ClusterId& cluster, bool metadata, Clock& clock, Rng& rng) {
   if (auto locked = drive.disk->lock(kLockFile); !locked) return about(drive.path, locked.error().message);
   if (!drive.identity.drive.is_zero()) return {};
-  return format_replacement(drive, cluster, false, clock, rng);
+  return format_replacement(drive, cluster, metadata, clock, rng);
 }
 
 Result<DriveSet> open_drives(const Config& config, erasure::Profile profile, const ClusterOfNew& cluster_of_new, Clock& clock,

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/async.h"
+#include "common/check.h"
 #include "common/log.h"
 
 namespace gabion::serve {
@@ -22,19 +23,24 @@ Result<void> check_room(const OpenDrive& drive) {
                fmt::format("it is full: {} bytes are left, {} are needed", space.available_bytes, kOpeningBytes));
 }
 
+std::string label_of(const LocalDrive& drive) { return fmt::format("drive=\"{}\"", label_value(drive.open.path)); }
+
 }  // namespace
 
 LocalDrives::LocalDrives(const Config& config, Clock& clock, asio::thread_pool& readers, MetricsRegistry& registry)
     : config_(config), clock_(clock), readers_(readers), registry_(registry) {}
 
 void LocalDrives::adopt(std::vector<OpenDrive> drives) {
-  for (OpenDrive& open : drives) {
-    auto drive = std::make_unique<LocalDrive>();
-    drive->open = std::move(open);
-    drive->writer = std::make_unique<IoThread>(fmt::format("drive{}", drive->open.position));
-    if (drive->open.identity.metadata) drive->log = std::make_unique<IoThread>(fmt::format("log{}", drive->open.position));
-    drives_.push_back(std::move(drive));
-  }
+  for (OpenDrive& open : drives) adopt_one(std::move(open));
+}
+
+LocalDrive& LocalDrives::adopt_one(OpenDrive open) {
+  auto drive = std::make_unique<LocalDrive>();
+  drive->open = std::move(open);
+  drive->writer = std::make_unique<IoThread>(fmt::format("drive{}", drive->open.position));
+  if (drive->open.identity.metadata) drive->log = std::make_unique<IoThread>(fmt::format("log{}", drive->open.position));
+  drives_.push_back(std::move(drive));
+  return *drives_.back();
 }
 
 void LocalDrives::drop(const std::function<bool(const DriveId&)>& unwanted) {
@@ -75,15 +81,37 @@ void LocalDrives::open_engines() {
       promise.set_value(open_engine(drive));
     });
   }
-  for (Opening& opening : openings) {
-    const auto opened = opening.opened.get();
-    opening.drive->up = opened.has_value();
-    if (!opened) {
-      LOG(error, "serve", "drive is not usable; serving without it", field("drive", opening.drive->open.path),
-          field("error", opened.error().message));
-    }
-    register_metrics(*opening.drive);
+  for (Opening& opening : openings) opened(*opening.drive, opening.opened.get());
+}
+
+void LocalDrives::opened(LocalDrive& drive, const Result<void>& result) {
+  drive.up = result.has_value();
+  if (!result) {
+    LOG(error, "serve", "drive is not usable; serving without it", field("drive", drive.open.path),
+        field("error", result.error().message));
   }
+  register_metrics(drive);
+}
+
+task<LocalDrive*> LocalDrives::add(OpenDrive open) {
+  LocalDrive& drive = adopt_one(std::move(open));
+  drive.tried = true;
+  auto work = [this, &drive] { return open_engine(drive); };
+  opened(drive, co_await offload(drive.writer->executor(), std::move(work)));
+  if (drive.up) drive.store->start();
+  co_return &drive;
+}
+
+task<void> LocalDrives::let_go(LocalDrive& drive) {
+  GABION_CHECK(!drive.up, "only a lost drive is let go of");
+  if (std::exchange(drive.let_go, true)) co_return;
+  if (drive.store) co_await drive.store->give_up("another drive takes its place");
+  auto close = [&drive] {
+    if (drive.index) drive.index->close();
+    drive.open.disk->unlock();
+  };
+  co_await offload(readers_.get_executor(), std::move(close));
+  registry_.remove(label_of(drive));
 }
 
 void LocalDrives::start() {
@@ -94,21 +122,31 @@ void LocalDrives::start() {
 
 task<void> LocalDrives::stop() {
   for (const auto& drive : drives_) {
-    if (drive->store) co_await drive->store->stop();
+    if (drive->store && !drive->let_go) co_await drive->store->stop();
   }
 }
 
 std::vector<Disk*> LocalDrives::metadata_disks() const {
   std::vector<Disk*> disks;
   for (const auto& drive : drives_) {
-    if (drive->open.identity.metadata) disks.push_back(drive->open.disk.get());
+    if (drive->open.identity.metadata && !drive->let_go) disks.push_back(drive->open.disk.get());
   }
   return disks;
 }
 
 std::vector<Disk*> LocalDrives::disks() const {
   std::vector<Disk*> disks;
-  for (const auto& drive : drives_) disks.push_back(drive->open.disk.get());
+  for (const auto& drive : drives_) {
+    if (!drive->let_go) disks.push_back(drive->open.disk.get());
+  }
+  return disks;
+}
+
+std::vector<Disk*> LocalDrives::disks_up() const {
+  std::vector<Disk*> disks;
+  for (const auto& drive : drives_) {
+    if (drive->up) disks.push_back(drive->open.disk.get());
+  }
   return disks;
 }
 
@@ -144,7 +182,7 @@ task<void> LocalDrives::watch(std::function<std::string(const DriveId&)> metadat
 }
 
 void LocalDrives::register_metrics(LocalDrive& drive) {
-  const std::string label = fmt::format("drive=\"{}\"", label_value(drive.open.path));
+  const std::string label = label_of(drive);
   const auto add = [&](const char* name, const char* help, auto read) {
     registry_.add(name, help, label, [d = &drive, read] { return static_cast<double>(read(*d)); });
   };

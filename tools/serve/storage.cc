@@ -254,7 +254,12 @@ void Storage::open_data_path() {
       *blocks_, gateway::data::Repairer::RepairOptions{.bytes_per_second = config_.repair_bytes_per_second});
   rebalancer_ = std::make_unique<gateway::data::Rebalancer>(
       *blocks_, *repairer_, gateway::data::Rebalancer::RebalanceOptions{.bytes_per_second = config_.repair_bytes_per_second});
+  gateway::data::Reencoder::ReencodeOptions reencode;
+  reencode.bytes_per_second = config_.repair_bytes_per_second;
+  reencoder_ = std::make_unique<gateway::data::Reencoder>(*blocks_, reencode);
   scrubber_ = std::make_unique<gateway::data::Scrubber>(*blocks_, *repairer_, gateway::data::Scrubber::ScrubOptions{});
+  sweeper_ = std::make_unique<gateway::data::OrphanSweeper>(
+      *blocks_, gateway::data::OrphanSweeper::SweepOptions{.memory_bytes = config_.orphans_memory_bytes});
   gateway::data::Collector::CollectorOptions collect;
   collect.grace = std::chrono::seconds(config_.gc_grace_seconds);
   collect.collects_here = [this] { return duties_->collects_here(); };
@@ -266,12 +271,14 @@ void Storage::start() {
   drives_.start();
   repairer_->start(background_.executor());
   rebalancer_->start(background_.executor());
+  reencoder_->start(background_.executor());
   scrubber_->start(background_.executor());
+  sweeper_->start(background_.executor());
   collector_->start(background_.executor());
   spawn(background_.executor(), gate_, "watch", watch());
   spawn(background_.executor(), gate_, "keep the membership", keep_membership());
   spawn(background_.executor(), gate_, "ask failed drives", ask_failed_drives());
-  duties_->start(background_.executor(), {blocks_->core(), *repairer_, *rebalancer_, *scrubber_},
+  duties_->start(background_.executor(), {blocks_->core(), *repairer_, *rebalancer_, *reencoder_, *scrubber_, *sweeper_},
                  [this](const metadata::Metadata::VersionedClusterState& current) { return keep_state(current); });
   started_ = true;
 }
@@ -282,7 +289,9 @@ void Storage::stop() {
   const Executor executor = background_.executor();
   block_on(executor, duties_->stop());
   block_on(executor, collector_->stop());
+  block_on(executor, sweeper_->stop());
   block_on(executor, scrubber_->stop());
+  block_on(executor, reencoder_->stop());
   block_on(executor, rebalancer_->stop());
   block_on(executor, repairer_->stop());
   block_on(executor, gate_.close());
@@ -325,7 +334,9 @@ std::string Storage::metadata_problem(const DriveId& drive) const {
 task<void> Storage::lose_drive(LocalDrive& drive, std::string why) {
   layout_->lose(drive.id());
   if (!drive.open.identity.metadata || metadata_->member() == nullptr) co_return;
-  if (auto moved = co_await metadata_->member()->fail_drive(drive.id(), std::move(why)); !moved) {
+  const auto moved = co_await metadata_->member()->fail_drive(drive.id(), std::move(why));
+  // not_found: it came while the node served, and got no part of the metadata yet.
+  if (!moved && moved.error().code != Errc::not_found) {
     LOG(error, "serve", "metadata cannot go on without the drive", field("error", moved.error().message));
   }
 }
@@ -335,7 +346,9 @@ void Storage::register_metrics() {
   blocks_->core().metrics.add_to(registry_, *memory_);
   repairer_->add_to(registry_);
   rebalancer_->add_to(registry_);
+  reencoder_->add_to(registry_);
   collector_->add_to(registry_);
+  sweeper_->add_to(registry_);
 }
 
 }  // namespace gabion::serve

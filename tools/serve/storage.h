@@ -3,6 +3,7 @@
 // thread unless it says otherwise. The configuration, the clock, the randomness and the registry outlive it.
 #pragma once
 
+#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <atomic>
 #include <functional>
@@ -13,7 +14,9 @@
 #include "common/metrics.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/collector.h"
+#include "gateway/data/orphans.h"
 #include "gateway/data/rebalance.h"
+#include "gateway/data/reencode.h"
 #include "gateway/data/repair.h"
 #include "gateway/data/scrub.h"
 #include "tools/serve/administration.h"
@@ -83,7 +86,8 @@ class Storage {
   task<Result<void>> init(std::string listen);
   task<Result<void>> open_to_others(std::string listen);
   task<Result<LocalDriveView>> local_drive(std::string path, ClusterControl::Drive what);
-  Result<void> open_new_drive(OpenDrive drive);
+  task<Result<DriveId>> open_new_drive(OpenDrive drive, bool metadata);
+  task<Result<void>> write_membership_up(Membership membership);
   // The newest state of the cluster, with which this node finds the others when it starts. A drive that hangs must not hold up
   // more than the task that writes it.
   task<void> keep_state(metadata::Metadata::VersionedClusterState current);
@@ -109,6 +113,7 @@ class Storage {
   Gate gate_;
   std::atomic<bool> stopping_{false};
   asio::thread_pool readers_{4};
+  const Executor membership_writes_ = asio::make_strand(readers_.get_executor());
   IoThread background_{"background"};
   LocalDrives drives_;
   std::unique_ptr<ClusterPort> port_;
@@ -123,7 +128,9 @@ class Storage {
   std::unique_ptr<gateway::data::BlockStore> blocks_;
   std::unique_ptr<gateway::data::Repairer> repairer_;
   std::unique_ptr<gateway::data::Rebalancer> rebalancer_;
+  std::unique_ptr<gateway::data::Reencoder> reencoder_;
   std::unique_ptr<gateway::data::Scrubber> scrubber_;
+  std::unique_ptr<gateway::data::OrphanSweeper> sweeper_;
   std::unique_ptr<gateway::data::Collector> collector_;
 };
 

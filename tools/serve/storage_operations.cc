@@ -67,48 +67,56 @@ task<Result<void>> Storage::open_to_others(std::string listen) {
 task<Result<LocalDriveView>> Storage::local_drive(std::string path, ClusterControl::Drive what) {
   if (!started_) co_return Error(Errc::unavailable, "this node is still starting");
   for (const auto& known : drives_.all()) {
-    if (known->open.path != path) continue;
-    if (!known->up) {
-      co_return Error(Errc::invalid, fmt::format("{} is where a drive was lost, and this node still has that open: mount the new "
-                                                 "disk elsewhere, or restart the node with --replace {}", path, path));
-    }
     // Whether the cluster counts it as well is for the cluster to say.
+    if (known->open.path != path || !known->up) continue;
     co_return LocalDriveView{known->id(), path, describe_drive(known->open, self()).weight()};
   }
   const auto position = static_cast<std::uint32_t>(drives_.all().size());
-  const Membership membership = membership_;
   // A mount that hangs holds up nobody else.
-  auto prepare = [this, &path, position, &membership, what]() -> Result<OpenDrive> {
-    TRY(OpenDrive drive, find_new_drive(path, position, cluster_));
-    if (what == ClusterControl::Drive::look) return drive;
-    TRY_OK(make_drive(drive, cluster_, clock_, rng_));
-    TRY_OK(write_membership({drive.disk.get()}, membership));
-    TRY_OK(mark_complete({drive.disk.get()}));
-    return drive;
-  };
-  CO_TRY(OpenDrive drive, co_await offload(readers_.get_executor(), std::move(prepare)));
+  auto find = [this, path, position] { return find_new_drive(path, position, cluster_); };
+  CO_TRY(OpenDrive drive, co_await offload(readers_.get_executor(), std::move(find)));
   LocalDriveView view{drive.identity.drive, path, describe_drive(drive, self()).weight()};
-  if (view.id.is_zero()) view.id = DriveId::random(rng_);
-  if (what == ClusterControl::Drive::look) co_return view;
-  CO_CHECK(open_new_drive(std::move(drive)));
+  if (what == ClusterControl::Drive::look) {
+    if (view.id.is_zero()) view.id = DriveId::random(rng_);
+    co_return view;
+  }
+  bool metadata = false;
+  for (std::size_t i = 0; i < drives_.all().size(); ++i) {
+    LocalDrive& lost = *drives_.all()[i];
+    if (lost.open.path != path || lost.up) continue;
+    metadata = metadata || lost.open.identity.metadata;
+    co_await drives_.let_go(lost);
+  }
+  CO_TRY(view.id, co_await open_new_drive(std::move(drive), metadata));
+  if (metadata) {
+    LOG(warn, "serve", "the metadata of this node has one copy less until the node starts again", field("drive", path));
+  }
   LOG(info, "serve", "a drive was added", field("drive", path), field("id", view.id.to_hex()));
   co_return view;
 }
 
-Result<void> Storage::open_new_drive(OpenDrive drive) {
+task<Result<DriveId>> Storage::open_new_drive(OpenDrive drive, bool metadata) {
   const std::string path = drive.path;
-  std::vector<OpenDrive> one;
-  one.push_back(std::move(drive));
-  drives_.adopt(std::move(one));
+  auto make = [this, &drive, metadata, membership = membership_]() -> Result<void> {
+    TRY_OK(make_drive(drive, cluster_, metadata, clock_, rng_));
+    TRY_OK(write_membership({drive.disk.get()}, membership));
+    return mark_complete({drive.disk.get()});
+  };
+  CO_CHECK(co_await offload(readers_.get_executor(), std::move(make)));
+  // The drives of this node know that it is to be opened at the next start.
   const auto& added = membership_.added_drives();
   if (std::find(added.begin(), added.end(), path) == added.end()) membership_.add_added_drives(path);
-  TRY_OK(write_membership(drives_.disks(), membership_));
-  drives_.open_engines();
-  const LocalDrive& opened = *drives_.all().back();
-  if (!opened.up) return Error(Errc::unavailable, path + " could not be opened as a drive; the log of its node says why");
-  opened.store->start();
+  CO_CHECK(co_await write_membership_up(membership_));
+  const LocalDrive* const opened = co_await drives_.add(std::move(drive));
+  if (!opened->up) co_return Error(Errc::unavailable, path + " could not be opened as a drive; the log of its node says why");
   layout_->serve_local_drives();
-  return {};
+  co_return opened->id();
+}
+
+// Written by one at a time, in the order in which they were asked for.
+task<Result<void>> Storage::write_membership_up(Membership membership) {
+  auto write = [disks = drives_.disks_up(), membership] { return write_membership(disks, membership); };
+  co_return co_await offload(membership_writes_, std::move(write));
 }
 
 task<void> Storage::keep_state(metadata::Metadata::VersionedClusterState current) {
@@ -122,12 +130,7 @@ task<void> Storage::keep_state(metadata::Metadata::VersionedClusterState current
 task<void> Storage::keep_membership() {
   while (!stopping_) {
     co_await membership_changed_.wait();
-    const Membership membership = membership_;
-    std::vector<Disk*> disks;
-    for (const auto& drive : drives_.all()) {
-      if (drive->up) disks.push_back(drive->open.disk.get());
-    }
-    const auto written = co_await offload(readers_.get_executor(), [&] { return write_membership(disks, membership); });
+    const auto written = co_await write_membership_up(membership_);
     if (!written) LOG(error, "cluster", "the cluster's state was not kept on any drive", field("error", written.error().message));
   }
 }

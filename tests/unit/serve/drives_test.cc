@@ -124,6 +124,31 @@ TEST_CASE("what cannot be drives of one cluster is refused with one line that na
   CHECK_THAT(dirs.open().error().message, ContainsSubstring("--replace must name one of the drives"));
 }
 
+TEST_CASE("what an interrupted attempt left becomes a drive after all; one that was in use does not") {
+  const test::TempDir dir;
+  RealClock clock;
+  SeededRng rng(5);
+  const ClusterId cluster = ClusterId::random(rng);
+  DriveId begun;
+  {
+    auto drive = find_new_drive(dir.path(), 3, cluster);
+    REQUIRE(drive.has_value());
+    REQUIRE(make_drive(*drive, cluster, true, clock, rng).has_value());
+    REQUIRE(mark_complete({drive->disk.get()}).has_value());
+    begun = drive->identity.drive;
+  }
+  auto again = find_new_drive(dir.path(), 3, cluster);
+  REQUIRE(again.has_value());
+  CHECK(again->identity.drive == begun);
+  CHECK(again->identity.metadata);
+  CHECK_THAT(find_new_drive(dir.path(), 3, ClusterId::random(rng)).error().message, ContainsSubstring("another cluster"));
+  std::filesystem::create_directory(dir.path() + "/metadata");
+  CHECK_THAT(find_new_drive(dir.path(), 3, cluster).error().message, ContainsSubstring("was in use"));
+  std::filesystem::remove(dir.path() + "/metadata");
+  std::ofstream(dir.path() + "/segments/1.seg") << "records";
+  CHECK_THAT(find_new_drive(dir.path(), 3, cluster).error().message, ContainsSubstring("was in use"));
+}
+
 TEST_CASE("secrets are generated once, kept private on the drives, and never made anew for data that exists") {
   const test::TempDir dir;
   auto disk = PosixDisk::open_root(dir.path());
