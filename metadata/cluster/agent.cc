@@ -50,6 +50,7 @@ Orders orders_for(NodeId node, const ClusterState& state, const HeartbeatReply& 
     if (auto* const kind = of_kind(orders, job.kind())) *kind = work;
   }
   for (const std::uint32_t up : reply.up()) orders.up.push_back(NodeId{up});
+  for (const auto& leading : reply.leading()) orders.leading[NodeId{leading.node()}] = leading.groups();
   std::vector<std::uint32_t> repairers;
   for (const NodeInfo& info : state.nodes()) {
     if (info.chunkserver() && !info.out() && index_of(reply.up(), NodeId{info.id()})) repairers.push_back(info.id());

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "common/async.h"
@@ -37,6 +38,7 @@ struct Orders {
   unsigned repair_index = 0;  // the share of repairs: of the chunk servers that are up
   unsigned repair_count = 0;  // 0: none
   std::vector<NodeId> up;     // nodes that are, as the leader hears
+  std::map<NodeId, unsigned> leading;  // how many groups each of those leads
 };
 Orders orders_for(NodeId node, const ClusterState& state, const HeartbeatReply& reply);
 

@@ -77,7 +77,11 @@ HeartbeatReply Registry::receive(NodeId node, Heartbeat heartbeat) {
   heard_[node] = {clock_.now(), std::move(heartbeat)};
   note_drives();
   for (const auto& [other, known] : known_) {
-    if (!known.out && up(other)) reply.add_up(static_cast<std::uint32_t>(other));
+    if (known.out || !up(other)) continue;
+    reply.add_up(static_cast<std::uint32_t>(other));
+    auto& leading = *reply.add_leading();
+    leading.set_node(static_cast<std::uint32_t>(other));
+    leading.set_groups(static_cast<std::uint32_t>(heard_.at(other).last.groups_size()));
   }
   reply.set_movers_ring(settled_ring([](const Heartbeat& last) {
     return last.oldest_move_ring() == 0 ? last.ring_epoch() : std::min(last.ring_epoch(), last.oldest_move_ring());

@@ -32,6 +32,7 @@ ClusterDuties::ClusterDuties(Options options) : options_(options) {
   controller.clock = &options_.clock;
   controller.rng = &options_.rng;
   controller.out_after = std::chrono::seconds(options_.config.cluster_out_after_seconds);
+  controller.orphans_every = std::chrono::seconds(options_.config.orphans_interval_seconds);
   controller_ = std::make_unique<metadata::cluster::Controller>(std::move(controller));
   options_.port.router().add({rpc::Method::heartbeat}, *controller_);
   metadata::cluster::SplitterOptions splitter;
@@ -39,6 +40,12 @@ ClusterDuties::ClusterDuties(Options options) : options_(options) {
   splitter.leads = [controller = controller_.get()] { return controller->leads(); };
   splitter.clock = &options_.clock;
   splitter_ = std::make_unique<metadata::cluster::Splitter>(std::move(splitter));
+  LeaderSpreadOptions spread;
+  spread.self = options_.self;
+  spread.groups = [this] { return groups(); };
+  spread.hand_over = [this](Context ctx, Handover step) { return hand_over(ctx, step); };
+  spread.clock = &options_.clock;
+  spread_ = std::make_unique<LeaderSpread>(std::move(spread));
   members_ = std::make_unique<MetadataMembers>(options_.self, *options_.metadata.member(), *controller_, options_.clock);
 }
 
@@ -57,17 +64,19 @@ void ClusterDuties::start(const Executor& executor, Workers workers, Keep keep) 
   agent.orders = [this](const Orders& orders) { order(orders); };
   agent_ = std::make_unique<metadata::cluster::Agent>(std::move(agent));
   options_.layout.epochs().on_newer([agent = agent_.get()] { agent->wake(); });
-  workers_->scrubber.set_drives(scrub_drives());
+  hand_drives_over();
   agent_->start(executor);
   if (!controller_) return;
   controller_->start(executor);
   splitter_->start(executor);
+  spread_->start(executor);
   members_->start(executor);
 }
 
 task<void> ClusterDuties::stop() {
   options_.layout.epochs().on_newer(nullptr);
   if (members_) co_await members_->stop();
+  if (spread_) co_await spread_->stop();
   if (splitter_) co_await splitter_->stop();
   if (controller_) co_await controller_->stop();
   if (agent_) co_await agent_->stop();
@@ -123,13 +132,30 @@ void ClusterDuties::report_jobs(Heartbeat& heartbeat) const {
   };
   const auto moved = workers_->rebalancer.progress();
   add(moved, moved.blocks_done, moved.blocks_total, moved.bytes_moved, moved.failed_blocks);
+  const auto recoded = workers_->reencoder.progress();
+  add(recoded, recoded.blocks_done, recoded.blocks_total, recoded.bytes_moved, recoded.failed_blocks);
   const auto scrubbed = workers_->scrubber.progress();
   add(scrubbed, scrubbed.shards_done, scrubbed.shards_total, scrubbed.bytes_verified, scrubbed.bad_shards);
+  const auto swept = workers_->sweeper.progress();
+  add(swept, swept.shards_done, swept.shards_total, swept.removed_bytes, swept.drives_left_out);
+  if (swept.ready) heartbeat.mutable_jobs(heartbeat.jobs_size() - 1)->set_ready(true);
+}
+
+std::vector<metadata::raft::GroupStatus> ClusterDuties::groups() const {
+  std::vector<metadata::raft::GroupStatus> out;
+  for (const metadata::raft::RaftGroup* const group : options_.metadata.groups()) out.push_back(group->status());
+  return out;
+}
+
+task<Result<void>> ClusterDuties::hand_over(Context ctx, Handover step) {
+  for (metadata::raft::RaftGroup* const group : options_.metadata.groups()) {
+    if (group->status().group == step.group) co_return co_await group->transfer(ctx, step.to);
+  }
+  co_return Error(Errc::not_found, "this node has no part in the group any more");
 }
 
 void ClusterDuties::report_groups(Heartbeat& heartbeat) const {
-  for (const metadata::raft::RaftGroup* const group : options_.metadata.groups()) {
-    const auto status = group->status();
+  for (const auto& status : groups()) {
     if (!status.leads) continue;
     GroupReport& report = *heartbeat.add_groups();
     report.set_group(status.group);
@@ -155,9 +181,10 @@ task<void> ClusterDuties::follow(metadata::Metadata::VersionedClusterState curre
   }
   options_.metadata.set_members(current.state);
   if (members_) members_->follow(current.state);
+  if (spread_) spread_->follow(current.state);
   const auto epoch = options_.layout.placement().view()->epoch();
   if (epoch != before) LOG(info, "cluster", "follows a new ring", field("epoch", epoch), field("before", before));
-  workers_->scrubber.set_drives(scrub_drives());
+  hand_drives_over();
   co_await keep_(current);
 }
 
@@ -174,6 +201,16 @@ void ClusterDuties::order(const Orders& orders) {
     move = assignment;
   }
   workers_->rebalancer.assign(move);
+  std::optional<gateway::data::Reencoder::Assignment> recode;
+  if (const auto& work = orders.reencode; work && work->fence_stands) {
+    gateway::data::Reencoder::Assignment assignment;
+    assignment.job = work->job;
+    assignment.epoch = work->epoch;
+    assignment.paused = work->paused;
+    assignment.share = {work->index, work->count};
+    recode = assignment;
+  }
+  workers_->reencoder.assign(recode);
   std::optional<gateway::data::Scrubber::Assignment> verify;
   if (const auto& work = orders.scrub) {
     gateway::data::Scrubber::Assignment assignment;
@@ -183,20 +220,44 @@ void ClusterDuties::order(const Orders& orders) {
     verify = assignment;
   }
   workers_->scrubber.assign(verify);
+  std::optional<gateway::data::OrphanSweeper::Assignment> sweep;
+  if (const auto& work = orders.orphans) {
+    gateway::data::OrphanSweeper::Assignment assignment;
+    assignment.job = work->job;
+    assignment.fence = work->epoch;
+    assignment.stands = work->fence_stands;
+    assignment.paused = work->paused;
+    assignment.share = {work->index, work->count};
+    sweep = assignment;
+  }
+  workers_->sweeper.assign(sweep);
   workers_->repairer.set_share({orders.repair_index, orders.repair_count});
+  if (spread_) spread_->hear(orders.leading);
 }
 
-std::vector<gateway::data::Scrubber::LocalDrive> ClusterDuties::scrub_drives() const {
-  std::vector<gateway::data::Scrubber::LocalDrive> drives;
+// To those who go through all that is on this node's drives.
+void ClusterDuties::hand_drives_over() {
+  std::vector<gateway::data::Scrubber::LocalDrive> to_verify;
+  std::vector<gateway::data::OrphanSweeper::LocalDrive> to_sweep;
   for (const auto& drive : options_.drives.all()) {
     if (!drive->up) continue;
-    gateway::data::Scrubber::LocalDrive local;
-    local.id = drive->id();
-    local.store = drive->store.get();
-    local.verify = [store = drive->store.get()](Context ctx, chunkserver::ShardKey key) { return store->verify(ctx, key); };
-    drives.push_back(std::move(local));
+    chunkserver::DriveStore* const store = drive->store.get();
+    gateway::data::Scrubber::LocalDrive verified;
+    verified.id = drive->id();
+    verified.store = store;
+    verified.verify = [store](Context ctx, chunkserver::ShardKey key) { return store->verify(ctx, key); };
+    to_verify.push_back(std::move(verified));
+    gateway::data::OrphanSweeper::LocalDrive swept;
+    swept.id = drive->id();
+    swept.store = store;
+    swept.position = [store] { return store->position(); };
+    swept.list_before = [store](Context ctx, std::uint64_t position, chunkserver::ShardKey from, std::size_t limit) {
+      return store->list_before(ctx, position, from, limit);
+    };
+    to_sweep.push_back(std::move(swept));
   }
-  return drives;
+  workers_->scrubber.set_drives(std::move(to_verify));
+  workers_->sweeper.set_drives(std::move(to_sweep));
 }
 
 }  // namespace gabion::serve

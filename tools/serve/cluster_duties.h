@@ -7,13 +7,16 @@
 #include <memory>
 
 #include "gateway/data/collector.h"
+#include "gateway/data/orphans.h"
 #include "gateway/data/rebalance.h"
+#include "gateway/data/reencode.h"
 #include "gateway/data/repair.h"
 #include "gateway/data/scrub.h"
 #include "metadata/cluster/agent.h"
 #include "metadata/cluster/controller.h"
 #include "metadata/cluster/splitter.h"
 #include "tools/serve/cluster_layout.h"
+#include "tools/serve/leader_spread.h"
 #include "tools/serve/local_drives.h"
 #include "tools/serve/metadata_members.h"
 #include "tools/serve/node_metadata.h"
@@ -36,7 +39,9 @@ class ClusterDuties {
     gateway::data::Core& core;
     gateway::data::Repairer& repairer;
     gateway::data::Rebalancer& rebalancer;
+    gateway::data::Reencoder& reencoder;
     gateway::data::Scrubber& scrubber;
+    gateway::data::OrphanSweeper& sweeper;
   };
 
   // Answers heartbeats from here on, where this node is a member of the metadata.
@@ -62,7 +67,9 @@ class ClusterDuties {
   void report_groups(metadata::cluster::Heartbeat& heartbeat) const;
   task<void> follow(metadata::Metadata::VersionedClusterState current);
   void order(const metadata::cluster::Orders& orders);
-  std::vector<gateway::data::Scrubber::LocalDrive> scrub_drives() const;
+  std::vector<metadata::raft::GroupStatus> groups() const;
+  task<Result<void>> hand_over(Context ctx, Handover step);
+  void hand_drives_over();
 
   const Options options_;
   std::unique_ptr<Workers> workers_;
@@ -70,6 +77,7 @@ class ClusterDuties {
   std::unique_ptr<metadata::cluster::Controller> controller_;
   std::unique_ptr<metadata::cluster::Splitter> splitter_;
   std::unique_ptr<MetadataMembers> members_;
+  std::unique_ptr<LeaderSpread> spread_;
   std::unique_ptr<metadata::cluster::Agent> agent_;
 };
 
