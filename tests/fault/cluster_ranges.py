@@ -115,6 +115,28 @@ def absent_member(trouble):
     return other
 
 
+def leaves(trouble):
+    """A member that is drained leaves every group before it can be removed."""
+    cluster = trouble.cluster
+    members = [m["node"] for m in cluster.admin_json("raft", "status")["items"][0]["members"]]
+    leader = cluster.number_of(cluster.leader())
+    number = next(m for m in members if m != leader)
+    name = trouble.name_of(number)
+    cluster.admin("node", "drain", number, "--yes", "--wait=180", timeout=240)
+
+    def removed():
+        done = cluster.admin("node", "remove", number, "--yes", code=None)
+        check(done.returncode in (0, 5, 9), f"removing a drained node: {done.stderr}")
+        return done.returncode == 0
+    wait_until(removed, 60, f"{number} has left all groups", step=0.5)
+    for group in cluster.admin_json("raft", "status")["items"]:
+        check(number not in [m["node"] for m in group["members"]], f"{number} was removed and is in group {group['group']}")
+    cluster.kill(name, signal="TERM")
+    del cluster.nodes[name]
+    cluster.wait_up()
+    say(f"{name} has left all groups and the cluster")
+
+
 def body(directory):
     with Cluster(directory / "cluster", nodes=5, partitions=can_partition()) as cluster:
         ledger = filled(cluster, directory, BUCKET, SIZES, count=2)
@@ -137,6 +159,7 @@ def body(directory):
         ledger.quiesce()
         say(f"{ledger.acks} acknowledged, {ledger.unknowns} unknown in {time.monotonic() - began:.0f} s")
         check_cluster(cluster, ledger, "after all that")
+        leaves(trouble)
         for name in cluster.nodes:
             cluster.kill(name)
         cluster.start(*cluster.nodes)
