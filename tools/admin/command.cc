@@ -190,6 +190,9 @@ void Builder::background() {
   auto* start = verb(scrub, "start", "Read and verify every shard", scrub_start);
   wait_flag(start);
   verb(scrub, "status", "The last one", scrub_status);
+  CLI::App* orphans = noun("orphans", "Shards that nothing refers to, as writes leave them that did not happen");
+  wait_flag(verb(orphans, "start", "Look for them and remove them", orphans_start));
+  verb(orphans, "status", "The last time", orphans_status);
 }
 
 void Builder::job() {

@@ -31,6 +31,8 @@ int repair_status(Session& session);
 
 int scrub_status(Session& session);
 int scrub_start(Session& session);
+int orphans_status(Session& session);
+int orphans_start(Session& session);
 
 int job_list(Session& session);
 int job_show(Session& session, const std::string& job);

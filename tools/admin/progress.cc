@@ -14,6 +14,12 @@ constexpr Duration kLineInterval = std::chrono::seconds(5);
 // A node that is asked may restart while its cluster goes on.
 constexpr Duration kPatience = std::chrono::seconds(60);
 
+bool frees(const boost::json::object& job) { return text_of(job, "type") == "orphans"; }
+
+std::string what_failed(const boost::json::object& job) {
+  return fmt::format("{} {}", number_of(job, "failedBlocks"), frees(job) ? "drives were left out" : "blocks failed");
+}
+
 // How a job that has come to its end ends the command.
 int end_of(Session& session, const boost::json::object& job) {
   const std::string name = text_of(job, "name");
@@ -21,10 +27,9 @@ int end_of(Session& session, const boost::json::object& job) {
   if (text_of(job, "state") == "cancelled") {
     return session.fail(Exit::job_failed, fmt::format("{} was cancelled", name));
   }
-  const std::uint64_t failed = number_of(job, "failedBlocks");
-  if (failed != 0) {
-    return session.fail(Exit::job_failed, fmt::format("{} is done, but {} blocks failed; see: gabion admin job show {}", name,
-                                                      failed, name));
+  if (number_of(job, "failedBlocks") != 0) {
+    return session.fail(Exit::job_failed, fmt::format("{0} is done, but {1}; see: gabion admin job show {0}", name,
+                                                      what_failed(job)));
   }
   session.note(fmt::format("{} is done\n", name));
   return static_cast<int>(Exit::ok);
@@ -36,11 +41,12 @@ std::string job_line(const Session& session, const boost::json::object& job) {
   const double part = real_of(job, "fraction");
   std::string out = fmt::format("{} {}  {} {}", text_of(job, "name"), text_of(job, "type"), progress_bar(part, kBarCells),
                                 percent(part));
-  if (number_of(job, "bytesMoved") != 0) out += fmt::format("  {} moved", session.size(number_of(job, "bytesMoved")));
+  const std::uint64_t bytes = number_of(job, "bytesMoved");
+  if (bytes != 0) out += fmt::format("  {} {}", session.size(bytes), frees(job) ? "freed" : "moved");
   if (number_of(job, "bytesPerSecond") != 0) out += fmt::format("  {}/s", session.size(number_of(job, "bytesPerSecond")));
   if (job.contains("secondsLeft")) out += "  ETA " + span_text(number_of(job, "secondsLeft"));
   if (text_of(job, "state") != "running") out += "  " + text_of(job, "state");
-  if (number_of(job, "failedBlocks") != 0) out += fmt::format("  {} blocks failed", number_of(job, "failedBlocks"));
+  if (number_of(job, "failedBlocks") != 0) out += "  " + what_failed(job);
   return out;
 }
 
@@ -53,7 +59,10 @@ int follow_job(Session& session, const std::string& job) {
   followed.end = [&session](const boost::json::object& body) -> std::optional<int> {
     const std::string state = text_of(body, "state");
     if (state != "done" && state != "cancelled") return std::nullopt;
-    return end_of(session, body);
+    const std::string next = text_of(body, "next");
+    if (state == "cancelled" || number_of(body, "failedBlocks") != 0 || next.empty()) return end_of(session, body);
+    session.note(fmt::format("{} is done, {} carries on\n", text_of(body, "name"), next));
+    return follow_job(session, next);
   };
   return follow(session, followed);
 }

@@ -144,19 +144,30 @@ task<Result<object>> cancel_job(ClusterControl& control, Context ctx, Call call)
   return act_on_job(control, ctx, std::move(call), JobAction::cancel);
 }
 
-task<Result<object>> scrub(ClusterControl& control, Context ctx, Call) {
+task<Result<object>> last_job(ClusterControl& control, Context ctx, JobKind kind, const char* what) {
   CO_TRY(const ClusterView view, co_await control.view(ctx));
-  object out = document("ScrubStatus");
-  const auto last = std::find_if(view.jobs.rbegin(), view.jobs.rend(),
-                                 [](const JobView& j) { return j.kind == JobKind::scrub; });
+  object out = document(what);
+  const auto last = std::find_if(view.jobs.rbegin(), view.jobs.rend(), [&](const JobView& j) { return j.kind == kind; });
   if (last != view.jobs.rend()) out["job"] = job_json(*last);
   co_return out;
 }
-
-task<Result<object>> start_scrub(ClusterControl& control, Context ctx, Call call) {
-  CO_TRY(const std::uint64_t id, co_await control.start_scrub(ctx));
+task<Result<object>> start_job(ClusterControl& control, Context ctx, Call call, JobKind kind) {
+  CO_TRY(const std::uint64_t id, co_await control.start_job(ctx, kind));
   call.argument = std::to_string(id);
   co_return co_await job(control, ctx, std::move(call));
+}
+
+task<Result<object>> scrub(ClusterControl& control, Context ctx, Call) {
+  return last_job(control, ctx, JobKind::scrub, "ScrubStatus");
+}
+task<Result<object>> start_scrub(ClusterControl& control, Context ctx, Call call) {
+  return start_job(control, ctx, std::move(call), JobKind::scrub);
+}
+task<Result<object>> orphans(ClusterControl& control, Context ctx, Call) {
+  return last_job(control, ctx, JobKind::orphans, "OrphansStatus");
+}
+task<Result<object>> start_orphans(ClusterControl& control, Context ctx, Call call) {
+  return start_job(control, ctx, std::move(call), JobKind::orphans);
 }
 
 Result<Change> change_in(const object& body) {
@@ -283,6 +294,7 @@ constexpr std::array kRoutes = {
     Route{"POST", "jobs/*/pause", pause_job}, Route{"POST", "jobs/*/resume", resume_job},
     Route{"POST", "jobs/*/cancel", cancel_job}, Route{"GET", "scrub", scrub},
     Route{"POST", "scrub", start_scrub},      Route{"POST", "plans", plan},
+    Route{"GET", "orphans", orphans},         Route{"POST", "orphans", start_orphans},
     Route{"POST", "changes", apply},          Route{"GET", "raft", raft},
     Route{"POST", "raft/transfer", transfer}, Route{"POST", "self/transfer", hand_over, true},
     Route{"GET", "ranges", ranges},           Route{"POST", "ranges/plans", plan_split},

@@ -33,7 +33,8 @@ class ClusterControl {
   virtual task<Result<JoinGrant>> grant_join(Context ctx, Duration valid) = 0;
   virtual task<Result<Plan>> plan(Context ctx, Change change) = 0;
   virtual task<Result<Applied>> apply(Context ctx, Change change, std::string plan_id) = 0;
-  virtual task<Result<std::uint64_t>> start_scrub(Context ctx) = 0;  // the job
+  // A scrub, or the removal of orphans; gives the job. conflict: one is under way.
+  virtual task<Result<std::uint64_t>> start_job(Context ctx, JobKind kind) = 0;
   virtual task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) = 0;
   virtual task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) = 0;
 

@@ -43,6 +43,16 @@ std::string_view to_string(JobState state) {
   return "";
 }
 
+std::string_view to_string(JobKind kind) {
+  switch (kind) {
+    case JobKind::rebalance: return "rebalance";
+    case JobKind::scrub: return "scrub";
+    case JobKind::reencode: return "reencode";
+    case JobKind::orphans: return "orphans";
+  }
+  return "";
+}
+
 std::string_view to_string(RaftRole role) {
   switch (role) {
     case RaftRole::voter: return "voter";
@@ -261,9 +271,10 @@ object repair_json(const ClusterView& view) {
 object job_json(const JobView& job) {
   object out;
   out["name"] = fmt::format("J-{}", job.id);
-  out["type"] = job.kind == JobKind::scrub ? "scrub" : "rebalance";
+  out["type"] = to_string(job.kind);
   out["state"] = to_string(job.state);
   out["reason"] = job.reason;
+  if (job.next != 0) out["next"] = fmt::format("J-{}", job.next);
   out["started"] = iso_date(job.started);
   if (job.finished != 0) out["finished"] = iso_date(job.finished);
   out["blocksDone"] = job.blocks_done;

@@ -216,15 +216,16 @@ task<Result<Applied>> NodeClusterControl::apply(Context ctx, Change change, std:
 
 // --- Jobs and groups ---
 
-task<Result<std::uint64_t>> NodeClusterControl::start_scrub(Context ctx) {
+task<Result<std::uint64_t>> NodeClusterControl::start_job(Context ctx, JobKind kind) {
+  const auto wanted = kind == JobKind::scrub ? metadata::JOB_SCRUB : metadata::JOB_ORPHANS;
   std::uint64_t job = 0;
   const auto start = [&](ClusterState& state) -> Result<void> {
     for (const metadata::Job& other : state.jobs()) {
-      if (other.kind() != metadata::JOB_SCRUB || !cluster::active(other)) continue;
+      if (other.kind() != wanted || !cluster::active(other)) continue;
       return Error(Errc::conflict,
-                   fmt::format("J-{0} is scrubbing already; watch it with: gabion admin job watch J-{0}", other.id()));
+                   fmt::format("J-{0} does that already; watch it with: gabion admin job watch J-{0}", other.id()));
     }
-    job = cluster::start_job(state, metadata::JOB_SCRUB, "asked for", facts(state, 0).facts);
+    job = cluster::start_job(state, wanted, "asked for", facts(state, 0).facts);
     return {};
   };
   CO_CHECK(co_await cluster::edit_state(*options_.metadata, ctx, start));

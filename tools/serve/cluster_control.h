@@ -46,7 +46,7 @@ class NodeClusterControl final : public ClusterControl {
   task<Result<JoinGrant>> grant_join(Context ctx, Duration valid) override;
   task<Result<Plan>> plan(Context ctx, Change change) override;
   task<Result<Applied>> apply(Context ctx, Change change, std::string plan_id) override;
-  task<Result<std::uint64_t>> start_scrub(Context ctx) override;
+  task<Result<std::uint64_t>> start_job(Context ctx, JobKind kind) override;
   task<Result<void>> act_on_job(Context ctx, std::uint64_t job, JobAction action) override;
   task<Result<void>> transfer(Context ctx, std::uint32_t group, NodeId to) override;
   task<Result<RangesView>> ranges(Context ctx) override;

@@ -44,7 +44,7 @@ struct WorkerView {
   bool finished = false;
 };
 
-enum class JobKind { rebalance, scrub };
+enum class JobKind { rebalance, scrub, reencode, orphans };
 enum class JobState { running, paused, done, cancelled };
 
 struct JobView {
@@ -52,13 +52,14 @@ struct JobView {
   JobKind kind = JobKind::rebalance;
   JobState state = JobState::running;
   std::string reason;
+  std::uint64_t next = 0;  // the job that carries on with the same change; 0: none
   WallMicros started = 0, finished = 0;
   std::vector<WorkerView> workers;
   double fraction = 0;  // done, of 1
   // All that its workers have reported so far.
-  std::uint64_t blocks_done = 0, blocks_total = 0;
-  std::uint64_t bytes_moved = 0;
-  std::uint64_t failed_blocks = 0;
+  std::uint64_t blocks_done = 0, blocks_total = 0;  // of scrub and orphans: shards
+  std::uint64_t bytes_moved = 0;                    // or read, or freed
+  std::uint64_t failed_blocks = 0;                  // of orphans: drives that were left out
   std::uint64_t bytes_per_second = 0;
   std::optional<std::uint64_t> seconds_left;
 };

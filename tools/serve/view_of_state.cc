@@ -71,6 +71,15 @@ JobState state_of(metadata::JobState state) {
   }
 }
 
+JobKind kind_of(metadata::JobKind kind) {
+  switch (kind) {
+    case metadata::JOB_SCRUB: return JobKind::scrub;
+    case metadata::JOB_REENCODE: return JobKind::reencode;
+    case metadata::JOB_ORPHANS: return JobKind::orphans;
+    default: return JobKind::rebalance;
+  }
+}
+
 const JobReport* progress_of(const NodeReport* report, std::uint64_t job) {
   if (report == nullptr) return nullptr;
   const auto found = std::find_if(report->jobs.begin(), report->jobs.end(), [&](const JobReport& j) { return j.job == job; });
@@ -91,9 +100,10 @@ double add_worker(JobView& view, const JobReport& progress) {
 JobView job_view(const metadata::Job& job, const std::vector<NodeReport>& reports, WallMicros now) {
   JobView out;
   out.id = job.id();
-  out.kind = job.kind() == metadata::JOB_SCRUB ? JobKind::scrub : JobKind::rebalance;
+  out.kind = kind_of(job.kind());
   out.state = state_of(job.state());
   out.reason = job.reason();
+  out.next = job.next();
   out.started = job.started_us();
   out.finished = job.finished_us();
   double slowest = 1;
@@ -110,6 +120,7 @@ JobView job_view(const metadata::Job& job, const std::vector<NodeReport>& report
     out.workers.push_back(view);
   }
   out.failed_blocks = std::max<std::uint64_t>(out.failed_blocks, job.failed_blocks());
+  out.bytes_moved = std::max<std::uint64_t>(out.bytes_moved, job.bytes());
   constexpr double kTooEarly = 0.01;  // to tell how long it takes
   if (out.state == JobState::running && slowest >= kTooEarly && now > out.started) {
     const double seconds = static_cast<double>(now - out.started) / 1e6;

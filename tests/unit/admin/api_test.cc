@@ -147,12 +147,16 @@ TEST_CASE("jobs are shown, paused, resumed and cancelled by their name") {
   CHECK(rig.ask("POST", "jobs/J-9/cancel").status == 404);
 }
 
-TEST_CASE("a scrub is started once and its last state shown") {
+TEST_CASE("a scrub, and a search for orphans, is started once and its last state shown") {
   Rig rig;
   CHECK_FALSE(rig.ask("GET", "scrub").body.contains("job"));
   CHECK(rig.ask("POST", "scrub").body.at("name") == "J-8");
   CHECK(rig.ask("POST", "scrub").code() == "conflict");
   CHECK(rig.ask("GET", "scrub").body.at("job").at("type") == "scrub");
+  CHECK_FALSE(rig.ask("GET", "orphans").body.contains("job"));
+  CHECK(rig.ask("POST", "orphans").body.at("name") == "J-9");
+  CHECK(rig.ask("POST", "orphans").code() == "conflict");
+  CHECK(rig.ask("GET", "orphans").body.at("job").at("type") == "orphans");
 }
 
 TEST_CASE("a cluster is made once, and a token joins") {

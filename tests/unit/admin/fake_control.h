@@ -152,12 +152,14 @@ class FakeControl final : public serve::ClusterControl {
     cluster.jobs.push_back(job);
     co_return applied;
   }
-  task<Result<std::uint64_t>> start_scrub(Context) override {
+  task<Result<std::uint64_t>> start_job(Context, serve::JobKind kind) override {
     const std::lock_guard lock(mutex);
-    if (cluster.jobs.back().kind == serve::JobKind::scrub) co_return Error(Errc::conflict, "J-8 is scrubbing already");
+    if (cluster.jobs.back().kind == kind) {
+      co_return Error(Errc::conflict, "J-" + std::to_string(cluster.jobs.back().id) + " does that already");
+    }
     serve::JobView job;
-    job.id = 8;
-    job.kind = serve::JobKind::scrub;
+    job.id = cluster.jobs.back().id + 1;
+    job.kind = kind;
     job.started = kTestTime;
     job.blocks_total = 100;
     cluster.jobs.push_back(job);
