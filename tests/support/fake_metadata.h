@@ -56,6 +56,7 @@ class FakeMetadata final : public metadata::Metadata {
     return out;
   }
   bool refuse_commits = false;
+  unsigned lose_answers = 0;  // of so many replacements nobody hears whether they happened
 
   // --- Metadata ---
   task<Result<metadata::CommandResult>> commit(Context, metadata::Command command) override {
@@ -76,7 +77,10 @@ class FakeMetadata final : public metadata::Metadata {
       case metadata::Command::kFinishDoomed:
         for (const ManifestId id : command.finish_doomed().manifests()) doomed_.erase(id);
         break;
-      case metadata::Command::kReplaceBlocks: result.set_outcome(replace(command.replace_blocks())); break;
+      case metadata::Command::kReplaceBlocks:
+        result.set_outcome(replace(command.replace_blocks()));
+        if (lose_answers != 0 && lose_answers-- != 0) co_return Error(Errc::unknown_outcome, "the answer is lost");
+        break;
       case metadata::Command::kSetClusterState:
         if (command.set_cluster_state().expected_version() != state_.version) {
           result.set_outcome(metadata::STALE);
