@@ -45,9 +45,10 @@ struct Node {
 
 class World {
  public:
-  explicit World(unsigned count, unsigned drives_each = 3) : metadata(sim.clock()) {
+  explicit World(unsigned count, unsigned drives_each = 3, std::optional<erasure::Profile> configured = {})
+      : metadata(sim.clock()) {
     log::set_level(log::Level::error);
-    set_state(cluster_of(count, drives_each));
+    set_state(cluster_of(count, drives_each, configured));
     ClusterState now = state();
     finish_jobs(now);
     set_state(std::move(now));
@@ -211,15 +212,17 @@ TEST_CASE("a node that stays down is given up, and what it had is made anew by t
   CHECK(world.node(4).orders.rebalance->movers_settled);
 }
 
+constexpr erasure::Profile kSixWide{4, 2};
+
 TEST_CASE("what cannot be given up stays as it is, and nothing is given up without its time") {
-  World world(3, 2);  // 4+2 on six drives: no node can be missed
+  World world(3, 2, kSixWide);  // 4+2 on six drives: no node can be missed
   world.stop(world.node(3));
   world.pass(minutes(15));
   CHECK_FALSE(world.state().nodes(2).out());
 }
 
 TEST_CASE("one that cannot be given up does not keep others from it") {
-  World world(3, 2);
+  World world(3, 2, kSixWide);
   world.set_state(add_node(world.state(), node_info(), drive_infos(60, 1), {})->state);  // n4 is never heard
   world.stop(world.node(3));
   world.pass(minutes(15));
@@ -392,6 +395,29 @@ TEST_CASE("a ring is dropped when every group refuses what is placed by it, and 
   world.pass(seconds(2));
   CHECK(world.state().previous_rings_size() == 0);
   CHECK(world.metadata.others[1].oldest == world.state().ring_epoch());
+}
+
+TEST_CASE("whatever fails, a ring is dropped in the end, and not before every group refuses what is placed by it") {
+  for (int call = 0; call < 20; ++call) {
+    INFO("call " << call);
+    World world(3);
+    world.split("m");
+    world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+    world.pass(seconds(2));
+    for (std::uint32_t n = 1; n <= 3; ++n) world.finish(n);
+    world.metadata.on_commit = [&](const Command& command) {
+      const auto& next = command.set_cluster_state().state();
+      if (command.has_set_cluster_state() && next.previous_rings_size() == 0) {
+        CHECK(world.metadata.others[1].oldest == next.ring_epoch());
+      }
+    };
+    const int failing = world.metadata.calls() + call;
+    world.metadata.fail_call(failing, call % 2 == 0 ? FakeGroups::Failure::before : FakeGroups::Failure::after);
+    while (world.metadata.calls() <= failing) world.pass(milliseconds(20));
+    world.lead(NodeId{2});
+    world.pass(seconds(8));
+    CHECK(world.state().previous_rings_size() == 0);
+  }
 }
 
 TEST_CASE("a node that is lost is given up also while a group does not answer") {

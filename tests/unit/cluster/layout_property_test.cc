@@ -2,10 +2,13 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 
+#include <algorithm>
 #include <set>
 
 #include "common/bytes.h"
 #include "common/rng.h"
+#include "metadata/cluster/fence.h"
+#include "metadata/cluster/narrowing.h"
 #include "tests/unit/cluster/states.h"
 
 namespace gabion::metadata::cluster::test {
@@ -73,7 +76,7 @@ void check_consistent(const ClusterState& state) {
   for (const Job& job : state.jobs()) running += active(job) && job.kind() == JOB_REBALANCE;
   CHECK(running <= 1);
   // Whoever moved has somebody who moves the data.
-  if (state.previous_rings_size() != 0) CHECK(running == 1);
+  if (state.previous_rings_size() != 0) CHECK((running == 1 || state.has_narrowing()));
 }
 
 }  // namespace
@@ -84,7 +87,8 @@ TEST_CASE("random changes keep the state consistent, and the ring close to what 
   SeededRng rng(seed);
   RandomChanges changes(rng);
   ClusterState state = cluster_of(3, 3);
-  unsigned applied = 0;
+  unsigned applied = 0, recoded = 0;
+  unsigned stored = 0;  // the widest blocks there may be
   for (int step = 0; step < 60; ++step) {
     const auto change = changes.next(state);
     if (!change) {
@@ -98,10 +102,19 @@ TEST_CASE("random changes keep the state consistent, and the ring close to what 
     }
     state = change->state;
     check_consistent(state);
+    stored = std::max(stored, state.data_shards() + state.parity_shards());
     if (rng.below(3) == 0) {
+      const bool recoding = std::any_of(state.jobs().begin(), state.jobs().end(),
+                                        [](const Job& job) { return active(job) && job.kind() == JOB_REENCODE; });
       finish_jobs(state);
+      CHECK(drop_fenced(state, state.ring_epoch()).has_value());
       CHECK(state.previous_rings_size() == 0);
+      if (recoding) stored = state.data_shards() + state.parity_shards();
+      recoded += recoding;
+      const auto carried_on = carry_on_narrowing(state, {});
+      if (carried_on) check_consistent(state);
     }
+    CHECK(ring_of(state).width() >= stored);
   }
   CHECK(applied > 10);
 }

@@ -59,7 +59,7 @@ TEST_CASE("drives that were served alone become the first node's, and nothing mo
 }
 
 TEST_CASE("a node that joins gets the next number and its share of the places, moved by a job of all chunk servers") {
-  const ClusterState before = cluster_of(3, 4);
+  const ClusterState before = cluster_of(3, 4, erasure::Profile{4, 2});
   Facts facts;
   facts.now_us = 7;
   facts.stored_bytes = 1'000'000;
@@ -80,25 +80,27 @@ TEST_CASE("a node that joins gets the next number and its share of the places, m
   CHECK(change->state.previous_rings(0) == before.ring());
 }
 
-TEST_CASE("the class grows with the drives and never shrinks") {
+TEST_CASE("the class grows with the drives and the nodes, and shrinks no further than it must") {
   ClusterState state = cluster_of(1, 3);
   CHECK(profile(state) == erasure::Profile{2, 1});
   state = add_node(state, node_info(), drive_infos(4, 3), {})->state;
+  CHECK(profile(state) == erasure::Profile{2, 2});  // two nodes: each has half of every block
+  state = add_node(state, node_info(), drive_infos(7, 3), {})->state;
   CHECK(profile(state) == erasure::Profile{4, 2});
   CHECK(ring_of(state).width() == 6);
-  state = add_node(state, node_info(), drive_infos(7, 1), {})->state;
   finish_jobs(state);
-  state = drain_drive(state, drive_id(1), {})->state;
-  CHECK(profile(state) == erasure::Profile{4, 2});
-  ClusterState fixed = cluster_of(1, 3);
-  fixed.set_automatic_class(false);
-  fixed = add_node(fixed, node_info(), drive_infos(4, 9), {})->state;
+  for (const std::uint64_t drive : {1, 4, 7}) {
+    state = drain_drive(state, drive_id(drive), {})->state;
+    finish_jobs(state);
+  }
+  CHECK(profile(state) == erasure::Profile{4, 2});  // six drives are left
+  const ClusterState fixed = cluster_of(2, 6, erasure::Profile{2, 1});
   CHECK(profile(fixed) == erasure::Profile{2, 1});
 }
 
 TEST_CASE("too few drives for the class are refused, and the number needed is named") {
-  const ClusterState state = cluster_of(3, 2);
-  check_refused(drain_node(state, NodeId{2}, {}), Errc::denied, "4+2 has blocks on 6 different drives");
+  const ClusterState state = cluster_of(3, 2, erasure::Profile{4, 2});
+  check_refused(drain_node(state, NodeId{2}, {}), Errc::denied, "has blocks on 6 different drives");
   check_refused(drain_drive(state, drive_id(1), {}), Errc::denied, "5 would be left");
   check_refused(mark_node_out(state, NodeId{2}, {}), Errc::denied, "4 would be left");
 }

@@ -1,6 +1,8 @@
 // Small clusters for tests of the layout.
 #pragma once
 
+#include <optional>
+
 #include "metadata/cluster/jobs.h"
 #include "metadata/cluster/layout.h"
 
@@ -36,10 +38,14 @@ inline std::vector<DriveInfo> drive_infos(std::uint64_t first, std::uint64_t cou
   return drives;
 }
 
-// Nodes n1.. with this many drives each; their numbers are 1.. all through.
-inline ClusterState cluster_of(unsigned nodes, unsigned drives_each) {
+// Nodes n1.. with this many drives each; their numbers are 1.. all through. The class is the automatic one unless configured.
+inline ClusterState cluster_of(unsigned nodes, unsigned drives_each, std::optional<erasure::Profile> configured = {}) {
   ClusterState state;
-  state.set_automatic_class(true);
+  state.set_automatic_class(!configured);
+  if (configured) {
+    state.set_data_shards(configured->data);
+    state.set_parity_shards(configured->parity);
+  }
   for (unsigned n = 0; n < nodes; ++n) {
     auto drives = drive_infos(1 + n * drives_each, drives_each);
     auto change = n == 0 ? found(std::move(state), node_info(), std::move(drives), {})
