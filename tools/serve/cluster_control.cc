@@ -18,7 +18,9 @@ namespace {
 namespace cluster = metadata::cluster;
 using metadata::ClusterState;
 
-constexpr Duration kCountTime = std::chrono::seconds(1);  // for one group to say how many objects it has
+// For the groups to say how many objects they have.
+constexpr Duration kCountTime = std::chrono::seconds(4);
+constexpr Duration kCountTimeOfOne = std::chrono::seconds(1);
 
 void drop_expired(ClusterState& state, WallMicros now) {
   for (int i = state.tokens_size(); i-- > 0;) {
@@ -65,10 +67,31 @@ Result<metadata::DriveInfo> drive_in(const boost::json::object& body, NodeId nod
 
 task<Result<ClusterView>> NodeClusterControl::view(Context ctx) {
   CO_TRY(const auto state, co_await options_.metadata->cluster_state(ctx));
-  CO_TRY(const auto statistics, co_await options_.metadata->statistics(ctx));
-  CO_TRY(ClusterView view, view_of_state(state, options_.reports(), statistics, leader(), options_.clock->wall()));
-  view.groups = group_views(state.state);
+  auto groups = group_views(state.state);
+  metadata::Statistics all;
+  for (const auto& [group, counted] : co_await count(ctx, groups)) {
+    if (group == metadata::kRootGroup) all.buckets = counted.buckets;
+    all.objects += counted.objects;
+    all.repairs_pending += counted.repairs_pending;
+    all.doomed_pending += counted.doomed_pending;
+  }
+  CO_TRY(ClusterView view, view_of_state(state, options_.reports(), all, leader(), options_.clock->wall()));
+  view.groups = std::move(groups);
   co_return view;
+}
+
+// A cluster in trouble must be looked at above all: a group that does not answer is left out.
+task<std::map<metadata::GroupId, metadata::Statistics>> NodeClusterControl::count(Context ctx,
+                                                                                  std::vector<RaftGroupView> groups) {
+  std::map<metadata::GroupId, metadata::Statistics> out;
+  const TimePoint latest = std::min(ctx.deadline, options_.clock->now() + kCountTime);
+  for (const RaftGroupView& group : groups) {
+    if (group.leader == NodeId{} && group.group != metadata::kRootGroup) continue;
+    ctx.deadline = std::min(latest, options_.clock->now() + kCountTimeOfOne);
+    const auto counted = co_await options_.statistics(ctx, group.group);
+    if (counted) out[group.group] = *counted;
+  }
+  co_return out;
 }
 
 task<Result<std::vector<RaftGroupView>>> NodeClusterControl::raft(Context ctx) {
@@ -285,13 +308,7 @@ task<Result<RangeFacts>> NodeClusterControl::range_facts(Context ctx, const Clus
   CO_TRY(facts.buckets, co_await options_.metadata->buckets(ctx));
   facts.groups = group_views(state);
   facts.removing = options_.removing();
-  for (const RaftGroupView& group : facts.groups) {
-    if (group.leader == NodeId{}) continue;
-    Context brief = ctx;
-    brief.deadline = std::min(ctx.deadline, options_.clock->now() + kCountTime);
-    const auto counted = co_await options_.statistics(brief, group.group);
-    if (counted) facts.objects[group.group] = counted->objects;
-  }
+  for (const auto& [group, counted] : co_await count(ctx, facts.groups)) facts.objects[group] = counted.objects;
   co_return facts;
 }
 

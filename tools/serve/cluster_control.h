@@ -57,6 +57,8 @@ class NodeClusterControl final : public ClusterControl {
   task<Result<LocalDriveView>> local_drive(Context ctx, std::string path, Drive what) override;
 
  private:
+  // What the groups count that answer soon.
+  task<std::map<metadata::GroupId, metadata::Statistics>> count(Context ctx, std::vector<RaftGroupView> groups);
   std::vector<RaftGroupView> group_views(const metadata::ClusterState& state) const;
   metadata::raft::RaftGroup* own_group(std::uint32_t group) const;  // nullptr: this node is no member of it
   task<Result<RangeFacts>> range_facts(Context ctx, const metadata::ClusterState& state);
