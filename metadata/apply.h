@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "metadata/transaction.h"
@@ -14,6 +15,7 @@ inline constexpr std::uint32_t kShardsMax = 40;  // of any profile
 struct Step {
   std::uint64_t index = 0;  // in the log
   WallMicros time_us = 0;   // of the proposer
+  ManifestId made = 0;      // the id of the manifest that it makes, if any
 };
 
 // --- Commands ---
@@ -33,6 +35,14 @@ Result<CommandResult> finish_doomed(Transaction& tx, const Step& step, FinishDoo
 Result<CommandResult> replace_blocks(Transaction& tx, const Step& step, ReplaceBlocks& command);
 Result<CommandResult> trim_journal(Transaction& tx, const Step& step, TrimJournal& command);
 Result<CommandResult> set_cluster_state(Transaction& tx, const Step& step, SetClusterState& command);
+Result<CommandResult> close_bucket(Transaction& tx, const Step& step, CloseBucket& command);
+Result<CommandResult> raise_bucket(Transaction& tx, const Step& step, RaiseBucket& command);
+Result<CommandResult> open_bucket(Transaction& tx, const Step& step, OpenBucket& command);
+Result<CommandResult> split_range(Transaction& tx, const Step& step, SplitRange& command);
+Result<CommandResult> trim_range(Transaction& tx, const Step& step, TrimRange& command);
+Result<CommandResult> set_rings(Transaction& tx, const Step& step, SetRings& command);
+Result<CommandResult> lend_manifest(Transaction& tx, const Step& step, LendManifest& command);
+Result<CommandResult> end_loan(Transaction& tx, const Step& step, EndLoan& command);
 
 // --- What they share ---
 inline CommandResult refuse(Outcome outcome, std::string_view detail = {}) {
@@ -42,7 +52,16 @@ inline CommandResult refuse(Outcome outcome, std::string_view detail = {}) {
   return result;
 }
 
-Result<bool> bucket_exists(Transaction& tx, BucketId id);
+// --- Ranges ---
+// The command is another group's: it has a key that this group does not own, or is about what group 0 alone has.
+bool belongs_elsewhere(const GroupRange& range, const Command& command);
+// What becomes of a split: it is to be carried out, was carried out already, or is refused.
+Result<CommandResult> decide_split(Transaction& tx, const SplitRange& command, bool& due);
+// The state is to be rid of what the group does not own.
+void begin_trimming(Transaction& tx);
+
+// The group takes what is written to the bucket.
+Result<bool> takes_bucket(Transaction& tx, BucketId id);
 Result<std::optional<Version>> current_version(Transaction& tx, BucketId bucket, std::string_view key);
 // The refusal, or nullopt when the conditions hold for the current version (or its absence).
 std::optional<CommandResult> check_write(const Preconditions& conditions, const std::optional<Version>& current);
@@ -53,6 +72,22 @@ Result<void> replace_version(Transaction& tx, const Step& step, BucketId bucket,
 // A manifest's references: one when it is made, and then counted. The last one to go takes the manifest with it.
 Result<void> add_reference(Transaction& tx, ManifestId manifest);
 Result<void> drop_reference(Transaction& tx, const Step& step, ManifestId manifest);
+// What a command brings along from another group, for the manifests that it refers to and that are not here.
+class Adoptable {
+ public:
+  explicit Adoptable(const google::protobuf::RepeatedPtrField<AdoptedManifest>& adopted);
+  const Manifest* find(ManifestId id) const;
+
+ private:
+  std::unordered_map<ManifestId, const Manifest*> manifests_;
+};
+// A manifest that is here or can be adopted; false when it is neither.
+Result<bool> find_shared(Transaction& tx, const Adoptable& adoptable, ManifestId id, Manifest& manifest);
+// Counts one more reference to it, and takes it in when it is not here yet. False, and nothing has changed, when it is neither
+// here nor brought along.
+Result<bool> refer_to(Transaction& tx, const Adoptable& adoptable, ManifestId id);
+// Another group copies its bytes, or those of a manifest that refers to it. Scans.
+Result<bool> is_lent(Transaction& tx, ManifestId manifest);
 
 // The name of the blocks that a manifest has: what is doomed, and asked for in other groups, is contents.
 inline ManifestId contents_of(ManifestId id, const Manifest& manifest) {

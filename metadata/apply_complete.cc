@@ -156,7 +156,7 @@ Result<std::optional<CommandResult>> check_conditions(Transaction& tx, const Com
 }  // namespace
 
 Result<CommandResult> complete_upload(Transaction& tx, const Step& step, CompleteUpload& command) {
-  TRY(const bool in_bucket, bucket_exists(tx, command.bucket()));
+  TRY(const bool in_bucket, takes_bucket(tx, command.bucket()));
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(auto stored, find_upload(tx, command.bucket(), command.key(), command.upload_id()));
   if (!stored) return remembered(tx, command);
@@ -170,14 +170,14 @@ Result<CommandResult> complete_upload(Transaction& tx, const Step& step, Complet
 
   Manifest manifest;
   for (const Part* part : selection.listed) TRY_OK(append_part(tx, step, *part, manifest));
-  tx.write(Table::manifests, keys::manifest(step.index), manifest);
+  tx.write(Table::manifests, keys::manifest(step.made), manifest);
   TRY_OK(remove_upload(tx, command.bucket(), whole));
   for (const Part* part : selection.unlisted) {
     if (part->manifest() != 0) TRY_OK(drop_reference(tx, step, part->manifest()));
   }
   Version version = whole.stored.upload.attributes();
   version.set_size(manifest.size());
-  version.set_manifest(step.index);
+  version.set_manifest(step.made);
   version.set_etag(command.version().etag());
   version.set_etag_parts(command.version().etag_parts());
   if (command.version().has_checksum()) *version.mutable_checksum() = command.version().checksum();

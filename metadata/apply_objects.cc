@@ -76,7 +76,7 @@ Result<void> replace_version(Transaction& tx, const Step& step, BucketId bucket,
 }
 
 Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& command) {
-  TRY(const bool in_bucket, bucket_exists(tx, command.bucket()));
+  TRY(const bool in_bucket, takes_bucket(tx, command.bucket()));
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(const auto old, current_version(tx, command.bucket(), command.key()));
   if (auto refusal = check_write(command.conditions(), old)) return *std::move(refusal);
@@ -86,16 +86,15 @@ Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& c
   version.set_manifest(0);
   if (command.has_share()) {
     const ManifestId shared = command.share().manifest();
-    TRY(const bool there, tx.exists(Table::manifests, keys::manifest(shared)));
-    if (!there) return refuse(SOURCE_GONE);
     // Counted before the old version's reference goes: it may be the same manifest.
-    TRY_OK(add_reference(tx, shared));
+    TRY(const bool there, refer_to(tx, Adoptable(command.adopted()), shared));
+    if (!there) return refuse(SOURCE_GONE);
     version.set_manifest(shared);
   } else if (command.has_manifest()) {
-    version.set_manifest(step.index);
-    tx.write(Table::manifests, keys::manifest(step.index), command.manifest());
+    version.set_manifest(step.made);
+    tx.write(Table::manifests, keys::manifest(step.made), command.manifest());
     add_stale_placements(tx, command.manifest(), *command.mutable_intents());
-    TRY_OK(add_intents(tx, step.index, *command.mutable_intents()));
+    TRY_OK(add_intents(tx, step.made, *command.mutable_intents()));
   }
   TRY_OK(replace_version(tx, step, command.bucket(), command.key(), version, old));
   CommandResult result;
@@ -104,7 +103,7 @@ Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& c
 }
 
 Result<CommandResult> delete_object(Transaction& tx, const Step& step, DeleteObject& command) {
-  TRY(const bool in_bucket, bucket_exists(tx, command.bucket()));
+  TRY(const bool in_bucket, takes_bucket(tx, command.bucket()));
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(auto old, current_version(tx, command.bucket(), command.key()));
   if (command.conditions().has_if_sequence() && command.conditions().if_sequence() != (old ? old->sequence() : 0)) {

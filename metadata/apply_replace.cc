@@ -28,7 +28,7 @@ Result<CommandResult> replace_blocks(Transaction& tx, const Step& step, ReplaceB
   manifest.set_data_shards(fresh.data_shards());
   manifest.set_parity_shards(fresh.parity_shards());
   manifest.set_ring_epoch(fresh.ring_epoch());
-  manifest.set_contents(step.index);
+  manifest.set_contents(step.made);
   name_contents(tx, id, manifest);
   tx.write(Table::manifests, keys::manifest(id), manifest);
   add_stale_placements(tx, manifest, *command.mutable_intents());

@@ -35,15 +35,16 @@ void set_pending_key(Transaction& tx, BucketId bucket, std::string_view key, con
 }
 
 // The leaves that a slice of any manifest consists of. nullopt when the manifest is gone or smaller.
-Result<std::optional<std::vector<Slice>>> flatten(Transaction& tx, const Slice& slice) {
+Result<std::optional<std::vector<Slice>>> flatten(Transaction& tx, const Adoptable& adoptable, const Slice& slice) {
   Manifest manifest;
-  TRY(const bool found, tx.read(Table::manifests, keys::manifest(slice.manifest()), manifest));
+  TRY(const bool found, find_shared(tx, adoptable, slice.manifest(), manifest));
   if (!found || slice.offset() > manifest.size() || slice.length() > manifest.size() - slice.offset()) {
     return std::optional<std::vector<Slice>>();
   }
   std::vector<Slice> leaves;
   if (manifest.slices_size() == 0) {
     leaves.push_back(slice);
+    leaves.back().clear_group();
     return std::optional(std::move(leaves));
   }
   std::uint64_t skip = slice.offset();
@@ -66,10 +67,11 @@ Result<std::optional<std::vector<Slice>>> flatten(Transaction& tx, const Slice& 
 
 // The manifest of a part that is made of existing bytes, with its references counted; nullopt when a source is gone.
 Result<std::optional<ManifestId>> share_bytes(Transaction& tx, const Step& step, const PutPart& command, std::uint64_t& size) {
+  const Adoptable adoptable(command.adopted());
   Manifest composite;
   for (const Slice& share : command.shares()) {
     if (share.length() == 0) continue;
-    TRY(auto leaves, flatten(tx, share));
+    TRY(auto leaves, flatten(tx, adoptable, share));
     if (!leaves) return std::optional<ManifestId>();
     for (Slice& leaf : *leaves) {
       size += leaf.length();
@@ -80,16 +82,16 @@ Result<std::optional<ManifestId>> share_bytes(Transaction& tx, const Step& step,
   if (composite.slices_size() == 1 && composite.slices(0).offset() == 0) {
     const ManifestId leaf_id = composite.slices(0).manifest();
     Manifest leaf;
-    TRY(const bool found, tx.read(Table::manifests, keys::manifest(leaf_id), leaf));
+    TRY(const bool found, find_shared(tx, adoptable, leaf_id, leaf));
     if (found && leaf.size() == size) {
-      TRY_OK(add_reference(tx, leaf_id));
+      TRY_OK(refer_to(tx, adoptable, leaf_id));
       return std::optional<ManifestId>(leaf_id);
     }
   }
   composite.set_size(size);
-  for (const Slice& slice : composite.slices()) TRY_OK(add_reference(tx, slice.manifest()));
-  tx.write(Table::manifests, keys::manifest(step.index), composite);
-  return std::optional<ManifestId>(step.index);
+  for (const Slice& slice : composite.slices()) TRY_OK(refer_to(tx, adoptable, slice.manifest()));
+  tx.write(Table::manifests, keys::manifest(step.made), composite);
+  return std::optional<ManifestId>(step.made);
 }
 
 }  // namespace
@@ -171,7 +173,7 @@ Result<void> discard_upload(Transaction& tx, const Step& step, BucketId bucket, 
 }
 
 Result<CommandResult> create_upload(Transaction& tx, const Step& step, CreateUpload& command) {
-  TRY(const bool in_bucket, bucket_exists(tx, command.bucket()));
+  TRY(const bool in_bucket, takes_bucket(tx, command.bucket()));
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   Upload& upload = *command.mutable_upload();
   TRY(const auto existing, find_upload(tx, command.bucket(), upload.key(), upload.id()));
@@ -192,7 +194,7 @@ Result<CommandResult> create_upload(Transaction& tx, const Step& step, CreateUpl
 }
 
 Result<CommandResult> put_part(Transaction& tx, const Step& step, PutPart& command) {
-  TRY(const bool in_bucket, bucket_exists(tx, command.bucket()));
+  TRY(const bool in_bucket, takes_bucket(tx, command.bucket()));
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(const auto stored, find_upload(tx, command.bucket(), command.key(), command.upload_id()));
   if (!stored) return refuse(NO_SUCH_UPLOAD);
@@ -215,11 +217,11 @@ Result<CommandResult> put_part(Transaction& tx, const Step& step, PutPart& comma
     part.set_manifest(*manifest);
     part.set_size(size);
   } else if (command.has_manifest()) {
-    part.set_manifest(step.index);
+    part.set_manifest(step.made);
     part.set_size(command.manifest().size());
-    tx.write(Table::manifests, keys::manifest(step.index), command.manifest());
+    tx.write(Table::manifests, keys::manifest(step.made), command.manifest());
     add_stale_placements(tx, command.manifest(), *command.mutable_intents());
-    TRY_OK(add_intents(tx, step.index, *command.mutable_intents()));
+    TRY_OK(add_intents(tx, step.made, *command.mutable_intents()));
   }
   part.set_modified_us(step.time_us);
   tx.write(Table::other, row, part);
@@ -232,7 +234,7 @@ Result<CommandResult> put_part(Transaction& tx, const Step& step, PutPart& comma
 }
 
 Result<CommandResult> abort_upload(Transaction& tx, const Step& step, AbortUpload& command) {
-  TRY(const bool in_bucket, bucket_exists(tx, command.bucket()));
+  TRY(const bool in_bucket, takes_bucket(tx, command.bucket()));
   if (!in_bucket) return refuse(NO_SUCH_BUCKET);
   TRY(auto stored, find_upload(tx, command.bucket(), command.key(), command.upload_id()));
   if (!stored) return refuse(NO_SUCH_UPLOAD);

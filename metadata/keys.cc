@@ -5,19 +5,23 @@ namespace {
 
 // The kinds of the table `other`. Part of the format: never change or reuse one.
 constexpr char kTotals = 'a';
+constexpr char kAccess = 'A';
 constexpr char kBucketByName = 'b';
 constexpr char kBucketById = 'B';
 constexpr char kCluster = 'c';
 constexpr char kContents = 'C';
 constexpr char kDoomed = 'd';
+constexpr char kOwnRange = 'g';
 constexpr char kCompleted = 'k';
 constexpr char kCompletedOrder = 'K';
+constexpr char kLoan = 'l';
 constexpr char kRemembered = 'm';
 constexpr char kRememberedPlace = 'M';
 constexpr char kPart = 'p';
 constexpr char kPendingKey = 'q';
 constexpr char kReferences = 'r';
 constexpr char kRepair = 'R';
+constexpr char kTrimming = 't';
 constexpr char kUpload = 'U';
 constexpr char kUploadOrder = 'u';
 
@@ -129,13 +133,22 @@ std::string completed_order(std::uint64_t index) { return numbered(kCompletedOrd
 std::string remembered(std::string_view command_id) { return std::string(1, kRemembered).append(command_id); }
 std::string remembered_place(std::uint64_t place) { return numbered(kRememberedPlace, place); }
 
+std::string own_range() { return {kOwnRange}; }
+std::string trimming() { return {kTrimming}; }
+std::string access(BucketId bucket) { return numbered(kAccess, bucket); }
+std::string loan(std::string_view id) { return std::string(1, kLoan).append(id); }
+
 std::string all_buckets() { return {kBucketByName}; }
 std::string all_doomed() { return {kDoomed}; }
 std::string all_references() { return {kReferences}; }
 std::string all_repairs() { return {kRepair}; }
 std::string all_uploads() { return {kUpload}; }
+std::string all_uploads_in_order() { return {kUploadOrder}; }
 std::string uploads_of_bucket(BucketId bucket) { return numbered(kUpload, bucket); }
 std::string all_completed() { return {kCompletedOrder}; }
+std::string all_bucket_ids() { return {kBucketById}; }
+std::string all_access() { return {kAccess}; }
+std::string all_loans() { return {kLoan}; }
 
 std::optional<UploadOrder> parse_upload_order(std::string_view row) {
   if (row.size() < 1 + kBucketSize || row[0] != kUploadOrder) return std::nullopt;

@@ -61,13 +61,21 @@ std::string completed_order(std::uint64_t index);
 std::string remembered(std::string_view command_id);
 std::string remembered_place(std::uint64_t place);
 // The prefix of everything of one kind.
+std::string own_range();
+std::string trimming();
+std::string access(BucketId bucket);
+std::string loan(std::string_view id);
 std::string all_buckets();
 std::string all_doomed();
 std::string all_references();
 std::string all_repairs();
 std::string all_uploads();
+std::string all_uploads_in_order();
 std::string uploads_of_bucket(BucketId bucket);
 std::string all_completed();
+std::string all_bucket_ids();
+std::string all_access();
+std::string all_loans();
 
 // The parts of upload_order(): nullopt when it is not one.
 struct UploadOrder {

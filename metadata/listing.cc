@@ -1,5 +1,6 @@
 #include "metadata/apply.h"
 #include "metadata/reads.h"
+#include "metadata/wire.h"
 
 namespace gabion::metadata::reads {
 namespace {
@@ -9,65 +10,6 @@ Error damaged() { return {Errc::corrupt, "a record of the metadata state is dama
 // Rows of one common prefix that are stepped over before a seek is cheaper.
 constexpr int kStepsBeforeSeek = 8;
 
-// --- The wire format of protobuf, as far as listings need it ---
-
-enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
-
-struct Field {
-  std::uint32_t number = 0;
-  std::uint64_t value = 0;   // of a varint
-  std::string_view bytes;    // of a length-delimited field
-};
-
-class WireReader {
- public:
-  explicit WireReader(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
-  // False at the end and on malformed input, which ok() tells apart.
-  bool next(Field& field) {
-    if (at_ == end_) return false;
-    std::uint64_t tag = 0;
-    if (!varint(tag)) return fail();
-    field.number = static_cast<std::uint32_t>(tag >> 3);
-    switch (static_cast<Wire>(tag & 7)) {
-      case Wire::varint: return varint(field.value) || fail();
-      case Wire::fixed64: return skip(8) || fail();
-      case Wire::fixed32: return skip(4) || fail();
-      case Wire::bytes: {
-        std::uint64_t length = 0;
-        if (!varint(length) || length > static_cast<std::uint64_t>(end_ - at_)) return fail();
-        field.bytes = {at_, length};
-        at_ += length;
-        return true;
-      }
-    }
-    return fail();
-  }
-  bool ok() const { return ok_; }
-
- private:
-  bool varint(std::uint64_t& value) {
-    value = 0;
-    for (int shift = 0; shift < 64 && at_ != end_; shift += 7) {
-      const auto byte = static_cast<unsigned char>(*at_++);
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return true;
-    }
-    return false;
-  }
-  bool skip(std::size_t n) {
-    if (static_cast<std::size_t>(end_ - at_) < n) return false;
-    at_ += n;
-    return true;
-  }
-  bool fail() {
-    ok_ = false;
-    return false;
-  }
-  const char* at_;
-  const char* const end_;
-  bool ok_ = true;
-};
-
 bool decode_checksum(std::string_view bytes, ListedObject& out) {
   WireReader reader(bytes);
   for (Field field; reader.next(field);) {
@@ -75,6 +17,30 @@ bool decode_checksum(std::string_view bytes, ListedObject& out) {
     if (field.number == Checksum::kCompositeFieldNumber) out.checksum_composite = field.value != 0;
   }
   return reader.ok();
+}
+
+// The rows of a bucket that a listing is asked for; an empty `to` is the end of all. moved when the group does not have them all.
+struct Asked {
+  std::string from, to;
+  bool has(std::string_view row) const { return row >= from && (to.empty() || row < to); }
+};
+
+template <class Request>
+Result<Asked> asked_rows(const GroupRange& range, const Request& request) {
+  Asked asked{keys::rows_from(request.bucket, {}), {}};
+  asked.to = keys::successor(asked.from);
+  asked.from = std::max(asked.from, request.range_from);
+  if (!request.range_to.empty() && (asked.to.empty() || request.range_to < asked.to)) asked.to = request.range_to;
+  if (!range.covers(asked.from, asked.to)) {
+    return Error(Errc::moved, fmt::format("group {} does not have all of this range", range.group));
+  }
+  return asked;
+}
+
+// Where rows that begin with `prefix` end, or those that are asked for.
+std::string end_of(std::string_view prefix, std::string_view asked) {
+  std::string end = keys::successor(prefix);
+  return !asked.empty() && (end.empty() || asked < end) ? std::string(asked) : end;
 }
 
 // Where a page begins, given the marker of the one before. Markers within a common prefix skip all of it.
@@ -126,15 +92,16 @@ Result<bool> decode_listed(std::string_view row, ListedObject& out) {
   return present;
 }
 
-Result<ObjectPage> list_objects(const KvStore& store, const ListRequest& request) {
+Result<ObjectPage> list_objects(const State& state, const ListRequest& request) {
   ObjectPage page;
+  TRY(const Asked asked, asked_rows(state.range, request));
   if (request.limit == 0) return page;
   page.objects.reserve(std::min<std::size_t>(request.limit, 1000));
   const std::string row_prefix = keys::rows_from(request.bucket, request.prefix);
-  const auto rows = store.iterate(Table::objects, keys::successor(row_prefix));
+  const auto rows = state.store.iterate(Table::objects, end_of(row_prefix, asked.to));
   const std::string from = first_row(request);
   if (from.empty()) return page;
-  for (rows->seek(from); rows->valid();) {
+  for (rows->seek(std::max(from, asked.from)); rows->valid();) {
     const auto [key, current] = keys::key_of_row(rows->key());
     // A row of a shorter key, of which the prefix is one with its end: not a match.
     if (!current || key.size() < request.prefix.size()) {
@@ -166,11 +133,12 @@ Result<ObjectPage> list_objects(const KvStore& store, const ListRequest& request
 
 namespace {
 
-// Where the page begins, or invalid when the upload of the marker does not exist.
-Result<std::string> first_upload(const KvStore& store, const ListUploadsRequest& request) {
+// Where the page begins, or invalid when the upload of the marker does not exist. Another group knows it when its key is not
+// asked for here.
+Result<std::string> first_upload(const KvStore& store, const Asked& asked, const ListUploadsRequest& request) {
   const std::string& marker = request.key_marker;
   if (marker.empty() || marker < request.prefix) return keys::uploads_in_order(request.bucket, request.prefix);
-  if (!request.upload_id_marker.empty()) {
+  if (!request.upload_id_marker.empty() && asked.has(keys::rows_from(request.bucket, marker))) {
     std::string row;
     TRY(const bool found,
         store.get(Table::other, keys::upload(request.bucket, marker, request.upload_id_marker), row,
@@ -191,12 +159,15 @@ Result<std::string> first_upload(const KvStore& store, const ListUploadsRequest&
 
 }  // namespace
 
-Result<UploadPage> list_uploads(const KvStore& store, const ListUploadsRequest& request) {
+Result<UploadPage> list_uploads(const State& state, const ListUploadsRequest& request) {
   UploadPage page;
+  TRY(const Asked asked, asked_rows(state.range, request));
   if (request.limit == 0) return page;
-  TRY(const std::string from, first_upload(store, request));
-  const auto rows = store.iterate(Table::other, keys::successor(keys::uploads_in_order(request.bucket, request.prefix)));
-  for (rows->seek(from); rows->valid();) {
+  const std::string kind = keys::all_uploads_in_order();
+  TRY(const std::string from, first_upload(state.store, asked, request));
+  const std::string end = end_of(keys::rows_from(request.bucket, request.prefix), asked.to);
+  const auto rows = state.store.iterate(Table::other, end.empty() ? keys::successor(kind) : kind + end);
+  for (rows->seek(std::max(from, kind + asked.from)); rows->valid();) {
     const auto order = keys::parse_upload_order(rows->key());
     if (!order) return damaged();
     if (order->key.size() < request.prefix.size()) {
@@ -217,7 +188,8 @@ Result<UploadPage> list_uploads(const KvStore& store, const ListUploadsRequest& 
       continue;
     }
     std::string row;
-    TRY(const bool found, store.get(Table::other, keys::upload(request.bucket, order->key, order->id), row, ReadMode::wait));
+    const std::string upload = keys::upload(request.bucket, order->key, order->id);
+    TRY(const bool found, state.store.get(Table::other, upload, row, ReadMode::wait));
     if (found) {  // it may have ended since the scan began
       TRY(auto stored, apply::decode_upload(row));
       page.next_key_marker = order->key;

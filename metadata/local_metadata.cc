@@ -178,11 +178,15 @@ task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
     auto store = host_->current();
     if (store == nullptr) store = co_await run_on(options_.commit, settled());
     if (store == nullptr) co_return Error(Errc::unavailable, "the metadata state of this node is being replaced");
+    const auto range = host_->range();
+    const reads::State state{*store, *range};
     Result<Value> result = Error(Errc::would_block, "");
-    if (where == Where::cached_first) result = read(*store, ReadMode::cached_only);
+    if (where == Where::cached_first) result = read(state, ReadMode::cached_only);
     if (!result && result.error().code == Errc::would_block) {
-      result = co_await offload(options_.readers, [&store, &read] { return read(*store, ReadMode::wait); });
+      result = co_await offload(options_.readers, [&state, &read] { return read(state, ReadMode::wait); });
     }
+    // What was split off meanwhile may be gone from the store, as if it had never been.
+    if (result && *host_->range() != *range) continue;
     if (result || !store_failed(result.error()) || attempt > 0) co_return result;
     // The drive of the state cannot be read. The log and the copies have it all.
     co_await run_on(options_.commit, move_away(store, result.error().message));
@@ -190,43 +194,43 @@ task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
 }
 
 task<Result<Bucket>> LocalMetadata::bucket(Context ctx, std::string name) {
-  return read<Bucket>(ctx, Where::cached_first, [name = std::move(name)](const KvStore& store, ReadMode mode) {
-    return reads::bucket(store, name, mode);
+  return read<Bucket>(ctx, Where::cached_first, [name = std::move(name)](const reads::State& state, ReadMode mode) {
+    return reads::bucket(state, name, mode);
   });
 }
 
 task<Result<std::vector<Bucket>>> LocalMetadata::buckets(Context ctx) {
-  return read<std::vector<Bucket>>(ctx, Where::reader, [](const KvStore& store, ReadMode) { return reads::buckets(store); });
+  return read<std::vector<Bucket>>(ctx, Where::reader, [](const reads::State& state, ReadMode) { return reads::buckets(state); });
 }
 
 task<Result<Object>> LocalMetadata::object(Context ctx, BucketId bucket, std::string key, With with) {
-  return read<Object>(ctx, Where::cached_first, [bucket, key = std::move(key), with](const KvStore& store, ReadMode mode) {
-    return reads::object(store, bucket, key, with, mode);
+  return read<Object>(ctx, Where::cached_first, [bucket, key = std::move(key), with](const reads::State& state, ReadMode mode) {
+    return reads::object(state, bucket, key, with, mode);
   });
 }
 
 task<Result<Manifest>> LocalMetadata::manifest(Context ctx, GroupId, ManifestId id) {
   return read<Manifest>(ctx, Where::cached_first,
-                        [id](const KvStore& store, ReadMode mode) { return reads::manifest(store, id, mode); });
+                        [id](const reads::State& state, ReadMode mode) { return reads::manifest(state.store, id, mode); });
 }
 
 task<Result<ObjectPage>> LocalMetadata::list_objects(Context ctx, ListRequest request) {
-  return read<ObjectPage>(ctx, Where::reader, [request = std::move(request)](const KvStore& store, ReadMode) {
-    return reads::list_objects(store, request);
+  return read<ObjectPage>(ctx, Where::reader, [request = std::move(request)](const reads::State& state, ReadMode) {
+    return reads::list_objects(state, request);
   });
 }
 
 task<Result<UploadPage>> LocalMetadata::list_uploads(Context ctx, ListUploadsRequest request) {
-  return read<UploadPage>(ctx, Where::reader, [request = std::move(request)](const KvStore& store, ReadMode) {
-    return reads::list_uploads(store, request);
+  return read<UploadPage>(ctx, Where::reader, [request = std::move(request)](const reads::State& state, ReadMode) {
+    return reads::list_uploads(state, request);
   });
 }
 
 task<Result<PartPage>> LocalMetadata::list_parts(Context ctx, BucketId bucket, std::string key, std::string upload_id,
                                                  std::uint32_t after, std::size_t limit) {
   return read<PartPage>(ctx, Where::reader,
-                        [bucket, key = std::move(key), id = std::move(upload_id), after, limit](const KvStore& store, ReadMode) {
-                          return reads::list_parts(store, bucket, key, id, after, limit);
+                        [=, key = std::move(key), id = std::move(upload_id)](const reads::State& state, ReadMode) {
+                          return reads::list_parts(state, bucket, key, id, after, limit);
                         });
 }
 
@@ -234,46 +238,46 @@ task<Result<std::vector<GroupId>>> LocalMetadata::groups(Context) { co_return st
 
 task<Result<std::vector<JournalEntry>>> LocalMetadata::journal(Context ctx, GroupId, BucketId bucket,
     std::uint64_t after, std::size_t limit) {
-  return read<std::vector<JournalEntry>>(ctx, Where::reader, [bucket, after, limit](const KvStore& store, ReadMode) {
-    return reads::journal(store, bucket, after, limit);
+  return read<std::vector<JournalEntry>>(ctx, Where::reader, [bucket, after, limit](const reads::State& state, ReadMode) {
+    return reads::journal(state, bucket, after, limit);
   });
 }
 
 task<Result<std::vector<RepairIntent>>> LocalMetadata::repairs(Context ctx, GroupId, std::string after_block,
     std::size_t limit) {
   return read<std::vector<RepairIntent>>(ctx, Where::reader,
-                                         [after = std::move(after_block), limit](const KvStore& store, ReadMode) {
-                                           return reads::repairs(store, after, limit);
+                                         [after = std::move(after_block), limit](const reads::State& state, ReadMode) {
+                                           return reads::repairs(state.store, after, limit);
                                          });
 }
 
 task<Result<std::vector<Doomed>>> LocalMetadata::doomed(Context ctx, GroupId, ManifestId after, std::size_t limit) {
-  return read<std::vector<Doomed>>(ctx, Where::reader, [after, limit](const KvStore& store, ReadMode) {
-    return reads::doomed(store, after, limit);
+  return read<std::vector<Doomed>>(ctx, Where::reader, [after, limit](const reads::State& state, ReadMode) {
+    return reads::doomed(state.store, after, limit);
   });
 }
 
 task<Result<std::vector<Metadata::ListedManifest>>> LocalMetadata::manifests(Context ctx, GroupId, ManifestId after,
     std::size_t limit) {
-  return read<std::vector<ListedManifest>>(ctx, Where::reader, [after, limit](const KvStore& store, ReadMode) {
-    return reads::manifests(store, after, limit);
+  return read<std::vector<ListedManifest>>(ctx, Where::reader, [after, limit](const reads::State& state, ReadMode) {
+    return reads::manifests(state.store, after, limit);
   });
 }
 
 task<Result<std::vector<ManifestId>>> LocalMetadata::live_manifests(Context ctx, GroupId, std::vector<ManifestId> ids) {
-  return read<std::vector<ManifestId>>(ctx, Where::reader, [ids = std::move(ids)](const KvStore& store, ReadMode) {
-    return reads::live_manifests(store, ids);
+  return read<std::vector<ManifestId>>(ctx, Where::reader, [ids = std::move(ids)](const reads::State& state, ReadMode) {
+    return reads::live_manifests(state.store, ids);
   });
 }
 
 task<Result<Metadata::VersionedClusterState>> LocalMetadata::cluster_state(Context ctx) {
   return read<VersionedClusterState>(ctx, Where::cached_first,
-                                     [](const KvStore& store, ReadMode mode) { return reads::cluster_state(store, mode); });
+                                     [](const reads::State& state, ReadMode mode) { return reads::cluster_state(state, mode); });
 }
 
 task<Result<Statistics>> LocalMetadata::statistics(Context ctx) {
   return read<Statistics>(ctx, Where::cached_first,
-                          [](const KvStore& store, ReadMode mode) { return reads::statistics(store, mode); });
+                          [](const reads::State& state, ReadMode mode) { return reads::statistics(state.store, mode); });
 }
 
 }  // namespace gabion::metadata

@@ -11,6 +11,17 @@ constexpr int kRereads = 16;
 
 Error damaged() { return {Errc::corrupt, "a record of the metadata state is damaged"}; }
 
+Result<void> check_owned(const GroupRange& range, BucketId bucket, std::string_view key) {
+  if (!range.owns(bucket, key)) return Error(Errc::moved, fmt::format("group {} does not have this key", range.group));
+  return {};
+}
+
+// What other groups have of it is what group 0 had when they were split off.
+Result<void> check_root(const GroupRange& range) {
+  if (range.group != kRootGroup) return Error(Errc::moved, "group 0 alone has the buckets and the cluster's state");
+  return {};
+}
+
 template <class Message>
 Result<void> decode(std::string_view bytes, Message& message) {
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return damaged();
@@ -40,16 +51,18 @@ Result<std::vector<Message>> collect(const KvStore& store, Table table, std::str
 
 }  // namespace
 
-Result<Bucket> bucket(const KvStore& store, std::string_view name, ReadMode mode) {
+Result<Bucket> bucket(const State& state, std::string_view name, ReadMode mode) {
+  TRY_OK(check_root(state.range));
   Bucket out;
-  TRY(const bool found, find(store, Table::other, keys::bucket_by_name(name), mode, out));
+  TRY(const bool found, find(state.store, Table::other, keys::bucket_by_name(name), mode, out));
   if (!found) return Error(Errc::not_found, "no such bucket");
   return out;
 }
 
-Result<std::vector<Bucket>> buckets(const KvStore& store) {
+Result<std::vector<Bucket>> buckets(const State& state) {
+  TRY_OK(check_root(state.range));
   const std::string prefix = keys::all_buckets();
-  return collect<Bucket>(store, Table::other, prefix, prefix, SIZE_MAX);
+  return collect<Bucket>(state.store, Table::other, prefix, prefix, SIZE_MAX);
 }
 
 Result<Manifest> manifest(const KvStore& store, ManifestId id, ReadMode mode) {
@@ -59,15 +72,17 @@ Result<Manifest> manifest(const KvStore& store, ManifestId id, ReadMode mode) {
   return out;
 }
 
-Result<Object> object(const KvStore& store, BucketId bucket, std::string_view key, Metadata::With with, ReadMode mode) {
+Result<Object> object(const State& state, BucketId bucket, std::string_view key, Metadata::With with, ReadMode mode) {
+  TRY_OK(check_owned(state.range, bucket, key));
   const std::string row = keys::object_row(bucket, key);
   std::uint64_t seen = 0;
   for (int i = 0; i < kRereads; ++i) {
     Object out;
-    TRY(const bool found, find(store, Table::objects, row, mode, out.version));
+    out.group = state.range.group;
+    TRY(const bool found, find(state.store, Table::objects, row, mode, out.version));
     if (!found || out.version.delete_marker()) return Error(Errc::not_found, "no such key");
     if (with == Metadata::With::version || out.version.manifest() == 0) return out;
-    TRY(const bool complete, find(store, Table::manifests, keys::manifest(out.version.manifest()), mode, out.manifest));
+    TRY(const bool complete, find(state.store, Table::manifests, keys::manifest(out.version.manifest()), mode, out.manifest));
     if (complete) return out;
     // Between the two reads the version may have been replaced, and then its manifest is gone.
     if (out.version.sequence() == seen) return Error(Errc::corrupt, "an object refers to a manifest that does not exist");
@@ -76,16 +91,17 @@ Result<Object> object(const KvStore& store, BucketId bucket, std::string_view ke
   return Error(Errc::unavailable, "the object changes faster than it can be read");
 }
 
-Result<PartPage> list_parts(const KvStore& store, BucketId bucket, std::string_view key, std::string_view upload_id,
+Result<PartPage> list_parts(const State& state, BucketId bucket, std::string_view key, std::string_view upload_id,
                             std::uint32_t after, std::size_t limit) {
+  TRY_OK(check_owned(state.range, bucket, key));
   std::string row;
-  TRY(const bool found, store.get(Table::other, keys::upload(bucket, key, upload_id), row, ReadMode::wait));
+  TRY(const bool found, state.store.get(Table::other, keys::upload(bucket, key, upload_id), row, ReadMode::wait));
   if (!found) return Error(Errc::not_found, "no such upload");
   TRY(auto stored, apply::decode_upload(row));
   PartPage page;
   if (after == UINT32_MAX) limit = 0;
   else {
-    TRY(page.parts, collect<Part>(store, Table::other, keys::parts(stored.number),
+    TRY(page.parts, collect<Part>(state.store, Table::other, keys::parts(stored.number),
                                   keys::part(stored.number, after + 1), limit + 1));
   }
   page.truncated = limit != 0 && page.parts.size() > limit;
@@ -94,9 +110,17 @@ Result<PartPage> list_parts(const KvStore& store, BucketId bucket, std::string_v
   return page;
 }
 
-Result<std::vector<JournalEntry>> journal(const KvStore& store, BucketId bucket, std::uint64_t after, std::size_t limit) {
-  if (after == UINT64_MAX) return std::vector<JournalEntry>();
-  return collect<JournalEntry>(store, Table::journal, keys::rows_from(bucket, {}), keys::journal(bucket, after + 1), limit);
+// Entries of keys that went to another group, or came from one, stay until they are trimmed: that group has them too.
+Result<std::vector<JournalEntry>> journal(const State& state, BucketId bucket, std::uint64_t after, std::size_t limit) {
+  std::vector<JournalEntry> out;
+  if (after == UINT64_MAX) return out;
+  const auto rows = state.store.iterate(Table::journal, keys::successor(keys::rows_from(bucket, {})));
+  for (rows->seek(keys::journal(bucket, after + 1)); rows->valid() && out.size() < limit; rows->next()) {
+    TRY_OK(decode(rows->value(), out.emplace_back()));
+    if (!state.range.owns(bucket, out.back().key())) out.pop_back();
+  }
+  TRY_OK(rows->status());
+  return out;
 }
 
 Result<std::vector<RepairIntent>> repairs(const KvStore& store, std::string_view after_block, std::size_t limit) {
@@ -141,9 +165,10 @@ Result<std::vector<ManifestId>> live_manifests(const KvStore& store, std::vector
   return out;
 }
 
-Result<Metadata::VersionedClusterState> cluster_state(const KvStore& store, ReadMode mode) {
+Result<Metadata::VersionedClusterState> cluster_state(const State& state, ReadMode mode) {
+  TRY_OK(check_root(state.range));
   std::string row;
-  TRY(const bool found, store.get(Table::other, keys::cluster_state(), row, mode));
+  TRY(const bool found, state.store.get(Table::other, keys::cluster_state(), row, mode));
   if (!found) return Error(Errc::not_found, "no cluster state was set yet");
   if (row.size() < 8) return damaged();
   Metadata::VersionedClusterState out;

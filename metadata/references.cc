@@ -41,7 +41,7 @@ Result<void> pass_repair_on(Transaction& tx, const Step& step, const std::string
   std::string row = keys::repair(block);
   TRY(const bool found, tx.read(Table::other, row, intent));
   if (!found) return {};
-  intent.set_manifest(step.index);
+  intent.set_manifest(step.made);
   tx.write(Table::other, std::move(row), intent);
   return {};
 }
@@ -55,7 +55,7 @@ Result<void> remove_manifest(Transaction& tx, const Step& step, ManifestId id) {
   // A command that came twice without being recognised replaces what it made itself: the blocks are those of the new
   // manifest, and must not be collected with the old one.
   Manifest made;
-  if (manifest.blocks_size() != 0) TRY_OK(tx.read(Table::manifests, keys::manifest(step.index), made));
+  if (manifest.blocks_size() != 0) TRY_OK(tx.read(Table::manifests, keys::manifest(step.made), made));
   std::unordered_set<std::string_view> live;
   for (const Block& block : made.blocks()) live.insert(block.id());
   TRY_OK(doom_blocks(tx, step, id, manifest, live));

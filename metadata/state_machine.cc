@@ -1,14 +1,10 @@
 #include "metadata/state_machine.h"
 
 #include "metadata/apply.h"
+#include "metadata/wire.h"
 
 namespace gabion::metadata {
 namespace {
-
-constexpr std::size_t kKeyMax = 1024;
-constexpr std::size_t kUploadIdMax = 256;
-constexpr int kDeleteMax = 1000;
-constexpr std::size_t kCommandIdSize = 16;
 
 Result<CommandResult> dispatch(Transaction& tx, const apply::Step& step, Command& command) {
   switch (command.op_case()) {
@@ -28,68 +24,34 @@ Result<CommandResult> dispatch(Transaction& tx, const apply::Step& step, Command
     case Command::kReplaceBlocks: return apply::replace_blocks(tx, step, *command.mutable_replace_blocks());
     case Command::kTrimJournal: return apply::trim_journal(tx, step, *command.mutable_trim_journal());
     case Command::kSetClusterState: return apply::set_cluster_state(tx, step, *command.mutable_set_cluster_state());
+    case Command::kCloseBucket: return apply::close_bucket(tx, step, *command.mutable_close_bucket());
+    case Command::kRaiseBucket: return apply::raise_bucket(tx, step, *command.mutable_raise_bucket());
+    case Command::kOpenBucket: return apply::open_bucket(tx, step, *command.mutable_open_bucket());
+    case Command::kSplitRange: return apply::split_range(tx, step, *command.mutable_split_range());
+    case Command::kTrimRange: return apply::trim_range(tx, step, *command.mutable_trim_range());
+    case Command::kSetRings: return apply::set_rings(tx, step, *command.mutable_set_rings());
+    case Command::kLendManifest: return apply::lend_manifest(tx, step, *command.mutable_lend_manifest());
+    case Command::kEndLoan: return apply::end_loan(tx, step, *command.mutable_end_loan());
     case Command::OP_NOT_SET: break;
   }
   return Error(Errc::invalid, fmt::format("command {} of the metadata log was written by a newer version", step.index));
 }
 
-// Rows end at the first 0x00, so names cannot contain one.
-Result<void> check_key(std::string_view key) {
-  if (key.empty() || key.find('\0') != std::string_view::npos)
-    return Error(Errc::invalid, "an object key is empty or contains 0x00");
-  if (key.size() > kKeyMax) return Error(Errc::too_large, "an object key is longer than 1024 bytes");
-  return {};
+Result<CommandResult> decide(Transaction& tx, const apply::Step& step, Command& command) {
+  if (apply::belongs_elsewhere(*tx.range(), command)) return apply::refuse(MOVED);
+  return dispatch(tx, step, command);
 }
 
-Result<void> check_upload_id(std::string_view id) {
-  if (id.empty() || id.size() > kUploadIdMax) return Error(Errc::invalid, "an upload id is empty or too long");
-  return {};
-}
-
-Result<void> check_leaf(const Manifest& manifest) {
-  if (manifest.slices_size() != 0) return Error(Errc::invalid, "slices are made by the state machine only");
-  return {};
+// Whether an encoded command splits a range: asked for each that is applied.
+bool is_split(std::string_view command) {
+  WireReader fields(command);
+  for (Field field; fields.next(field);) {
+    if (field.number == Command::kSplitRangeFieldNumber) return true;
+  }
+  return false;
 }
 
 }  // namespace
-
-Result<void> validate(const Command& command) {
-  if (!command.id().empty() && command.id().size() != kCommandIdSize) {
-    return Error(Errc::invalid, "the id of a command is not 16 bytes");
-  }
-  switch (command.op_case()) {
-    case Command::kPutObject:
-      if (command.put_object().has_share() && command.put_object().has_manifest()) {
-        return Error(Errc::invalid, "an object has either new bytes or shared ones");
-      }
-      TRY_OK(check_leaf(command.put_object().manifest()));
-      return check_key(command.put_object().key());
-    case Command::kDeleteObject: return check_key(command.delete_object().key());
-    case Command::kDeleteObjects:
-      if (command.delete_objects().objects_size() > kDeleteMax) return Error(Errc::too_large, "more than 1000 objects to delete");
-      for (const DeleteObject& object : command.delete_objects().objects()) TRY_OK(check_key(object.key()));
-      return {};
-    case Command::kCreateUpload:
-      TRY_OK(check_upload_id(command.create_upload().upload().id()));
-      return check_key(command.create_upload().upload().key());
-    case Command::kPutPart:
-      if (command.put_part().shares_size() != 0 && command.put_part().has_manifest()) {
-        return Error(Errc::invalid, "a part has either new bytes or shared ones");
-      }
-      TRY_OK(check_leaf(command.put_part().manifest()));
-      TRY_OK(check_upload_id(command.put_part().upload_id()));
-      return check_key(command.put_part().key());
-    case Command::kCompleteUpload:
-      TRY_OK(check_upload_id(command.complete_upload().upload_id()));
-      return check_key(command.complete_upload().key());
-    case Command::kAbortUpload:
-      TRY_OK(check_upload_id(command.abort_upload().upload_id()));
-      return check_key(command.abort_upload().key());
-    case Command::kReplaceBlocks: return check_leaf(command.replace_blocks().blocks());
-    case Command::OP_NOT_SET: return Error(Errc::invalid, "a command without an operation");
-    default: return {};
-  }
-}
 
 Result<std::unique_ptr<StateMachine>> StateMachine::load(KvStore& store) {
   std::unique_ptr<StateMachine> machine(new StateMachine(store));
@@ -112,15 +74,49 @@ Result<std::string> StateMachine::apply(std::uint64_t index, std::string_view co
   apply::Step step;
   step.index = index;
   step.time_us = command_.time_us();
+  step.made = manifest_id(range()->group, index);
   tx_.begin();
   TRY(auto result, apply::find_remembered(tx_, command_.id()));
   if (!result) {
-    TRY(const CommandResult decided, dispatch(tx_, step, command_));
+    TRY(const CommandResult decided, decide(tx_, step, command_));
     result = decided.SerializeAsString();
-    TRY_OK(apply::remember(tx_, command_.id(), *result));
+    // Who is sent on to another group says the same there, and perhaps here again.
+    if (decided.outcome() != MOVED) TRY_OK(apply::remember(tx_, command_.id(), *result));
   }
   tx_.totals().index = index;
   return *std::move(result);
+}
+
+Result<std::optional<SplitRange>> StateMachine::split_due(std::string_view encoded) {
+  if (!is_split(encoded)) return std::optional<SplitRange>();
+  Command command;
+  if (!command.ParseFromArray(encoded.data(), static_cast<int>(encoded.size())) || !command.has_split_range()) {
+    return Error(Errc::corrupt, "a command of the metadata log cannot be decoded");
+  }
+  TRY(const auto remembered, apply::find_remembered(tx_, command.id()));
+  if (remembered) return std::optional<SplitRange>();
+  bool due = false;
+  TRY_OK(apply::decide_split(tx_, command.split_range(), due));
+  return due ? std::optional(std::move(*command.mutable_split_range())) : std::nullopt;
+}
+
+Result<void> become_child(KvStore& store, const SplitRange& split, std::uint64_t entry) {
+  Transaction tx(store);
+  TRY_OK(tx.load());
+  if (tx.range()->group == split.child()) return {};
+  bool due = false;
+  TRY_OK(apply::decide_split(tx, split, due));
+  if (!due) return Error(Errc::invalid, "the state is not that of the parent before the split");
+  OwnRange own;
+  own.set_group(split.child());
+  own.set_from(split.at());
+  own.set_to(tx.range()->to);
+  tx.set_range(own);
+  apply::begin_trimming(tx);
+  tx.totals().buckets = 0;
+  tx.totals().entry = entry;
+  tx.totals().entry_end = tx.totals().index;
+  return tx.finish();
 }
 
 Result<void> StateMachine::commit() { return tx_.finish(); }

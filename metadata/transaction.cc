@@ -10,6 +10,10 @@ constexpr std::size_t kNumbers = 13;
 constexpr std::size_t kNumbersOfVersion[kVersion + 1] = {0, 8, 10, 11, 12, kNumbers};
 constexpr std::size_t kNumbersOffset = 8 + 16;
 
+std::shared_ptr<const GroupRange> range_of(const OwnRange& own) {
+  return std::make_shared<const GroupRange>(GroupRange{own.group(), own.from(), own.to()});
+}
+
 }  // namespace
 
 std::string encode_totals(const Totals& totals) {
@@ -46,7 +50,15 @@ Result<void> Transaction::load() {
   TRY(const bool found, store_.get(Table::other, keys::totals(), scratch_, ReadMode::wait));
   if (!found) return {};
   TRY(totals_, decode_totals(scratch_));
+  OwnRange own;
+  TRY(const bool divided, read(Table::other, keys::own_range(), own));
+  if (divided) range_ = range_of(own);
   return {};
+}
+
+void Transaction::set_range(const OwnRange& own) {
+  range_ = range_of(own);
+  write(Table::other, keys::own_range(), own);
 }
 
 Result<void> Transaction::write_pending() {

@@ -2,11 +2,13 @@
 // commands as one batch together with the totals, of which the applied index is one. Used by one thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <unordered_set>
 
 #include "common/check.h"
 #include "common/ids.h"
+#include "metadata/group_range.h"
 #include "metadata/keys.h"
 #include "metadata/kv_store.h"
 
@@ -62,7 +64,10 @@ class Transaction {
 
   Totals& totals() { return totals_; }
   const Totals& totals() const { return totals_; }
-  // Buckets that were found to exist: saves a lookup for each command.
+  // What the group owns: another object after each change.
+  const std::shared_ptr<const GroupRange>& range() const { return range_; }
+  void set_range(const OwnRange& range);
+  // Buckets that were found to be taken: saves a lookup for each command.
   std::unordered_set<std::uint64_t>& known_buckets() { return known_buckets_; }
 
  private:
@@ -71,6 +76,7 @@ class Transaction {
   KvStore& store_;
   Changes changes_;
   Totals totals_;
+  std::shared_ptr<const GroupRange> range_ = std::make_shared<GroupRange>();
   bool pending_ = false;
   bool changed_ = false;
   std::string scratch_;

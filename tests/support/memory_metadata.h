@@ -58,28 +58,28 @@ class MemoryMetadata : public metadata::Metadata {
     co_return apply(std::move(command));
   }
   task<Result<metadata::Bucket>> bucket(Context, std::string name) override {
-    co_return metadata::reads::bucket(kv_, name, ReadMode::wait);
+    co_return metadata::reads::bucket(state(), name, ReadMode::wait);
   }
-  task<Result<std::vector<metadata::Bucket>>> buckets(Context) override { co_return metadata::reads::buckets(kv_); }
+  task<Result<std::vector<metadata::Bucket>>> buckets(Context) override { co_return metadata::reads::buckets(state()); }
   task<Result<metadata::Object>> object(Context, metadata::BucketId bucket, std::string key, With with) override {
-    co_return metadata::reads::object(kv_, bucket, key, with, ReadMode::wait);
+    co_return metadata::reads::object(state(), bucket, key, with, ReadMode::wait);
   }
   task<Result<metadata::Manifest>> manifest(Context, metadata::GroupId, metadata::ManifestId id) override {
     co_return metadata::reads::manifest(kv_, id, ReadMode::wait);
   }
   task<Result<metadata::ObjectPage>> list_objects(Context, metadata::ListRequest request) override {
-    co_return metadata::reads::list_objects(kv_, request);
+    co_return metadata::reads::list_objects(state(), request);
   }
   task<Result<metadata::UploadPage>> list_uploads(Context, metadata::ListUploadsRequest request) override {
-    co_return metadata::reads::list_uploads(kv_, request);
+    co_return metadata::reads::list_uploads(state(), request);
   }
   task<Result<metadata::PartPage>> list_parts(Context, metadata::BucketId bucket, std::string key, std::string upload_id,
                                               std::uint32_t after, std::size_t limit) override {
-    co_return metadata::reads::list_parts(kv_, bucket, key, upload_id, after, limit);
+    co_return metadata::reads::list_parts(state(), bucket, key, upload_id, after, limit);
   }
   task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::GroupId, metadata::BucketId bucket, std::uint64_t after,
                                                             std::size_t limit) override {
-    co_return metadata::reads::journal(kv_, bucket, after, limit);
+    co_return metadata::reads::journal(state(), bucket, after, limit);
   }
   task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, metadata::GroupId, std::string after_block,
                                                             std::size_t limit) override {
@@ -97,13 +97,15 @@ class MemoryMetadata : public metadata::Metadata {
     co_return metadata::reads::live_manifests(kv_, std::move(ids));
   }
   task<Result<VersionedClusterState>> cluster_state(Context) override {
-    co_return metadata::reads::cluster_state(kv_, ReadMode::wait);
+    co_return metadata::reads::cluster_state(state(), ReadMode::wait);
   }
   task<Result<metadata::Statistics>> statistics(Context) override {
     co_return metadata::reads::statistics(kv_, ReadMode::wait);
   }
 
  private:
+  metadata::reads::State state() const { return {kv_, *machine_->range()}; }
+
   struct Failure {
     Error error;
     bool applied;

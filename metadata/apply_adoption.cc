@@ -1,0 +1,64 @@
+#include "metadata/apply.h"
+
+namespace gabion::metadata::apply {
+namespace {
+
+// It was the last reference here that went when it was doomed. Whoever asks this group finds it live again.
+Result<void> revive(Transaction& tx, ManifestId contents) {
+  std::string row = keys::doomed(contents);
+  TRY(const bool doomed, tx.exists(Table::other, row));
+  if (!doomed) return {};
+  tx.erase(Table::other, std::move(row));
+  --tx.totals().doomed;
+  return {};
+}
+
+// With the one reference that a manifest has which is not counted. A dropped ring does not matter here: what the other group
+// has was moved on before, or is to be repaired there; but that may be forgotten there as soon as it is not needed there.
+Result<void> take_in(Transaction& tx, ManifestId id, const Manifest& manifest) {
+  TRY_OK(revive(tx, contents_of(id, manifest)));
+  name_contents(tx, id, manifest);
+  tx.write(Table::manifests, keys::manifest(id), manifest);
+  google::protobuf::RepeatedPtrField<RepairIntent> intents;
+  add_stale_placements(tx, manifest, intents);
+  return add_intents(tx, id, intents);
+}
+
+}  // namespace
+
+Adoptable::Adoptable(const google::protobuf::RepeatedPtrField<AdoptedManifest>& adopted) {
+  for (const AdoptedManifest& each : adopted) manifests_.emplace(each.id(), &each.manifest());
+}
+
+const Manifest* Adoptable::find(ManifestId id) const {
+  const auto found = manifests_.find(id);
+  return found == manifests_.end() ? nullptr : found->second;
+}
+
+Result<bool> find_shared(Transaction& tx, const Adoptable& adoptable, ManifestId id, Manifest& manifest) {
+  TRY(const bool here, tx.read(Table::manifests, keys::manifest(id), manifest));
+  if (here) return true;
+  const Manifest* foreign = adoptable.find(id);
+  if (foreign != nullptr) manifest = *foreign;
+  return foreign != nullptr;
+}
+
+Result<bool> refer_to(Transaction& tx, const Adoptable& adoptable, ManifestId id) {
+  TRY(const bool here, tx.exists(Table::manifests, keys::manifest(id)));
+  if (here) {
+    TRY_OK(add_reference(tx, id));
+    return true;
+  }
+  const Manifest* foreign = adoptable.find(id);
+  if (foreign == nullptr) return false;
+  Manifest manifest = *foreign;
+  for (Slice& slice : *manifest.mutable_slices()) {
+    slice.clear_group();
+    TRY(const bool leaf, refer_to(tx, adoptable, slice.manifest()));
+    if (!leaf) return Error(Errc::corrupt, "a manifest was adopted without what it refers to");
+  }
+  TRY_OK(take_in(tx, id, manifest));
+  return true;
+}
+
+}  // namespace gabion::metadata::apply
