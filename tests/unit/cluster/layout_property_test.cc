@@ -87,7 +87,7 @@ TEST_CASE("random changes keep the state consistent, and the ring close to what 
   SeededRng rng(seed);
   RandomChanges changes(rng);
   ClusterState state = cluster_of(3, 3);
-  unsigned applied = 0, recoded = 0;
+  unsigned applied = 0;
   unsigned stored = 0;  // the widest blocks there may be
   for (int step = 0; step < 60; ++step) {
     const auto change = changes.next(state);
@@ -110,7 +110,6 @@ TEST_CASE("random changes keep the state consistent, and the ring close to what 
       CHECK(drop_fenced(state, state.ring_epoch()).has_value());
       CHECK(state.previous_rings_size() == 0);
       if (recoding) stored = state.data_shards() + state.parity_shards();
-      recoded += recoding;
       const auto carried_on = carry_on_narrowing(state, {});
       if (carried_on) check_consistent(state);
     }

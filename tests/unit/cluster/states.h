@@ -41,18 +41,18 @@ inline std::vector<DriveInfo> drive_infos(std::uint64_t first, std::uint64_t cou
 // Nodes n1.. with this many drives each; their numbers are 1.. all through. The class is the automatic one unless configured.
 inline ClusterState cluster_of(unsigned nodes, unsigned drives_each, std::optional<erasure::Profile> configured = {}) {
   ClusterState state;
-  state.set_automatic_class(!configured);
-  if (configured) {
-    state.set_data_shards(configured->data);
-    state.set_parity_shards(configured->parity);
-  }
+  state.set_automatic_class(true);
   for (unsigned n = 0; n < nodes; ++n) {
     auto drives = drive_infos(1 + n * drives_each, drives_each);
     auto change = n == 0 ? found(std::move(state), node_info(), std::move(drives), {})
                          : add_node(std::move(state), node_info(), std::move(drives), {});
     state = std::move(change->state);
   }
-  return state;
+  if (!configured) return state;
+  state.set_automatic_class(false);
+  state.set_data_shards(configured->data);
+  state.set_parity_shards(configured->parity);
+  return rebalance(std::move(state), {})->state;
 }
 
 inline ring::Ring ring_of(const ClusterState& state) { return ring::Ring::decode(state.ring()).value(); }

@@ -143,4 +143,19 @@ TEST_CASE("blocks that were placed by a ring which has been dropped replace noth
   CHECK(w.apply(replace).outcome() == APPLIED);
 }
 
+TEST_CASE("what is lent to another group keeps its blocks until that has ended") {
+  World w;
+  const ManifestId id = w.apply(put_blocks(1, "k", "old", 1000)).version().manifest();
+  Command lend;
+  lend.mutable_lend_manifest()->set_manifest(id);
+  lend.mutable_lend_manifest()->set_loan("loan");
+  CHECK(w.apply(lend).outcome() == APPLIED);
+  CHECK(w.apply(w.replacement(id, "new")).outcome() == STALE);
+  CHECK(w.at(id).blocks(0).id() == etag_bytes("old"));
+  Command end;
+  end.mutable_end_loan()->set_loan("loan");
+  w.apply(end);
+  CHECK(w.apply(w.replacement(id, "new")).outcome() == APPLIED);
+}
+
 }  // namespace gabion::metadata::test
