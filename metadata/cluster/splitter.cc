@@ -13,6 +13,10 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(5);  // for one group: others are waiting
 constexpr Duration kTrimPause = std::chrono::milliseconds(10);
 
+std::string why(const CommandResult& refusal) {
+  return refusal.detail().empty() ? Outcome_Name(refusal.outcome()) : refusal.detail();
+}
+
 }  // namespace
 
 task<void> Splitter::stop() {
@@ -28,8 +32,6 @@ task<void> Splitter::run() {
       if (!looked) log_once("look", looked.error());
       else logged_.erase("look");
       removing = looked && *looked;
-    } else {
-      note_ranges({});
     }
     if (!removing) co_await options_.clock->sleep(options_.round);
   }
@@ -39,7 +41,6 @@ task<Result<bool>> Splitter::look() {
   Context ctx;
   ctx.deadline = options_.clock->now() + kPatience;
   CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
-  note_ranges(current.state);
   for (const PendingSplit& split : current.state.splits()) {
     ctx.deadline = options_.clock->now() + kPatience;
     const std::string what = fmt::format("group {} for group {}", split.parent(), split.child());
@@ -49,12 +50,12 @@ task<Result<bool>> Splitter::look() {
   }
   // What those splits left over is seen in the next round, by the table that they are in.
   bool more = false;
-  for (const GroupId group : trimming()) {
+  for (const KeyRange& range : untrimmed(current.state)) {
     if (stopping_.load() || !options_.leads()) break;
     const TimePoint began = options_.clock->now();
     ctx.deadline = began + kPatience;
-    const auto nothing_left = co_await trim(ctx, group);
-    if (!nothing_left) log_once(fmt::format("what group {} does not own", group), nothing_left.error());
+    const auto nothing_left = co_await trim(ctx, range);
+    if (!nothing_left) log_once(fmt::format("what group {} does not own", range.group), nothing_left.error());
     more |= nothing_left && !*nothing_left;
     const Duration rest = kTrimPause + options_.trim_rest * (options_.clock->now() - began);
     co_await options_.clock->sleep(std::min(rest, options_.round));
@@ -69,7 +70,7 @@ task<Result<void>> Splitter::carry_out(Context ctx, PendingSplit split) {
   command.mutable_split_range()->set_child(split.child());
   CO_TRY(const CommandResult result, co_await options_.metadata->commit(ctx, std::move(command)));
   if (result.outcome() != APPLIED) {
-    co_return Error(Errc::internal, fmt::format("group {} refuses it: {}", split.parent(), Outcome_Name(result.outcome())));
+    co_return Error(Errc::internal, fmt::format("group {} refuses it: {}", split.parent(), why(result)));
   }
   // It answers when most of its members have its state: whoever is sent there from now on is served.
   std::vector<ManifestId> any = {manifest_id(split.child(), 1)};
@@ -83,40 +84,32 @@ task<Result<void>> Splitter::carry_out(Context ctx, PendingSplit split) {
   co_return Result<void>();
 }
 
-task<Result<bool>> Splitter::trim(Context ctx, GroupId group) {
-  KeyRange range;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = std::find_if(ranges_.begin(), ranges_.end(), [group](const KeyRange& r) { return r.group == group; });
-    if (known == ranges_.end()) co_return true;
-    range = *known;
-  }
+task<Result<bool>> Splitter::trim(Context ctx, KeyRange range) {
   Command command;
-  command.set_group(group);
+  command.set_group(range.group);
   command.mutable_trim_range()->set_limit(options_.trim_rows);
   CO_TRY(const CommandResult result, co_await options_.metadata->commit(ctx, std::move(command)));
-  if (result.outcome() != APPLIED) {
-    co_return Error(Errc::internal, fmt::format("it is refused: {}", Outcome_Name(result.outcome())));
-  }
+  if (result.outcome() != APPLIED) co_return Error(Errc::internal, fmt::format("it is refused: {}", why(result)));
   if (result.more()) co_return false;
   const std::lock_guard lock(mutex_);
-  trimmed_[group] = std::move(range);
+  trimmed_[range.group] = std::move(range);
   co_return true;
 }
 
-void Splitter::note_ranges(const ClusterState& state) {
+std::vector<KeyRange> Splitter::untrimmed(const ClusterState& state) const {
+  std::vector<KeyRange> out;
+  if (state.ranges_size() == 0) return out;  // nothing was ever split
   const std::lock_guard lock(mutex_);
-  // A cluster in which nothing was ever split has nothing to remove.
-  ranges_ = state.ranges_size() == 0 ? std::vector<KeyRange>() : key_ranges(state);
+  for (KeyRange& range : key_ranges(state)) {
+    const auto trimmed = trimmed_.find(range.group);
+    if (trimmed == trimmed_.end() || trimmed->second != range) out.push_back(std::move(range));
+  }
+  return out;
 }
 
-std::vector<GroupId> Splitter::trimming() const {
+std::vector<GroupId> Splitter::trimming(const ClusterState& state) const {
   std::vector<GroupId> out;
-  const std::lock_guard lock(mutex_);
-  for (const KeyRange& range : ranges_) {
-    const auto trimmed = trimmed_.find(range.group);
-    if (trimmed == trimmed_.end() || trimmed->second != range) out.push_back(range.group);
-  }
+  for (const KeyRange& range : untrimmed(state)) out.push_back(range.group);
   return out;
 }
 

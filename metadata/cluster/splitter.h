@@ -35,15 +35,15 @@ class Splitter {
   void start(const Executor& executor) { spawn(executor, gate_, "range splitter", run()); }
   task<void> stop();
 
-  // The groups that may still have rows which they do not own, as far as this node knows while it leads.
-  std::vector<GroupId> trimming() const;
+  // Those of the state's groups that may still have rows which they do not own, as far as this node knows while it leads.
+  std::vector<GroupId> trimming(const ClusterState& state) const;
 
  private:
   task<void> run();
   task<Result<bool>> look();  // whether there is more to remove at once
   task<Result<void>> carry_out(Context ctx, PendingSplit split);
-  task<Result<bool>> trim(Context ctx, GroupId group);  // whether there is nothing left to remove
-  void note_ranges(const ClusterState& state);
+  task<Result<bool>> trim(Context ctx, KeyRange range);  // whether nothing is left that its group does not own
+  std::vector<KeyRange> untrimmed(const ClusterState& state) const;
   void log_once(const std::string& what, const Error& error);
 
   const SplitterOptions options_;
@@ -52,7 +52,6 @@ class Splitter {
   std::set<std::string> logged_;  // run() alone uses it
 
   mutable std::mutex mutex_;
-  std::vector<KeyRange> ranges_;
   // What a group owned when nothing else was left in it: it takes nothing else since.
   std::map<GroupId, KeyRange> trimmed_;
 };

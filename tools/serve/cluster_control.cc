@@ -307,7 +307,7 @@ task<Result<RangeFacts>> NodeClusterControl::range_facts(Context ctx, const Clus
   RangeFacts facts;
   CO_TRY(facts.buckets, co_await options_.metadata->buckets(ctx));
   facts.groups = group_views(state);
-  facts.removing = options_.removing();
+  facts.removing = options_.removing(state);
   for (const auto& [group, counted] : co_await count(ctx, facts.groups)) facts.objects[group] = counted.objects;
   co_return facts;
 }
@@ -322,7 +322,7 @@ task<Result<SplitView>> NodeClusterControl::split(Context ctx, std::uint32_t chi
   CO_TRY(const auto current, co_await options_.metadata->cluster_state(ctx));
   RangeFacts facts;
   CO_TRY(facts.buckets, co_await options_.metadata->buckets(ctx));
-  facts.removing = options_.removing();
+  facts.removing = options_.removing(current.state);
   co_return split_view(current.state, child, facts);
 }
 

@@ -22,7 +22,8 @@ struct ClusterControlOptions {
   std::function<NodeId()> leader;
   std::function<std::vector<NodeReport>()> reports;           // what this node has heard while it led
   std::function<std::vector<metadata::raft::RaftGroup*>()> groups;  // that this node is a member of
-  std::function<std::vector<metadata::GroupId>()> removing;  // groups that may have rows which are not their own
+  // Groups of the state that may have rows which are not their own, as far as this node knows that leads.
+  std::function<std::vector<metadata::GroupId>(const metadata::ClusterState&)> removing;
   // Of one group alone, wherever it is led.
   std::function<task<Result<metadata::Statistics>>(Context, metadata::GroupId)> statistics;
   std::function<task<Result<void>>(Context, std::string)> init;

@@ -82,8 +82,8 @@ task<void> ClusterDuties::stop() {
   if (agent_) co_await agent_->stop();
 }
 
-std::vector<metadata::GroupId> ClusterDuties::trimming() const {
-  return splitter_ ? splitter_->trimming() : std::vector<metadata::GroupId>();
+std::vector<metadata::GroupId> ClusterDuties::trimming(const metadata::ClusterState& state) const {
+  return splitter_ ? splitter_->trimming(state) : std::vector<metadata::GroupId>();
 }
 
 task<Result<std::vector<metadata::ManifestId>>> ClusterDuties::pinned_elsewhere(Context ctx) {

@@ -55,7 +55,7 @@ class ClusterDuties {
   // nullptr: this node is no member of the metadata.
   metadata::cluster::Controller* controller() { return controller_.get(); }
   // Groups that may have rows which are not their own, as far as this node knows; see Splitter.
-  std::vector<metadata::GroupId> trimming() const;
+  std::vector<metadata::GroupId> trimming(const metadata::ClusterState& state) const;
   // For the collector, see CollectorOptions.
   bool collects_here() const { return controller_ != nullptr && controller_->leads(); }
   task<Result<std::vector<metadata::ManifestId>>> pinned_elsewhere(Context ctx);

@@ -20,7 +20,7 @@ void Storage::open_administration() {
     return duties_->controller() == nullptr ? std::vector<NodeReport>() : reports_of(duties_->controller()->nodes());
   };
   options.groups = [this] { return metadata_->groups(); };
-  options.removing = [this] { return duties_->trimming(); };
+  options.removing = [this](const metadata::ClusterState& state) { return duties_->trimming(state); };
   options.statistics = [this](Context ctx, metadata::GroupId) { return metadata().statistics(ctx); };
   options.init = [this](Context, std::string listen) { return run_on(background_.executor(), init(std::move(listen))); };
   options.local_drive = [this](std::string path, ClusterControl::Drive what) {

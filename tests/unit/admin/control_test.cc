@@ -118,7 +118,7 @@ class Rig {
     out.self = out.leader = [] { return NodeId{1}; };
     out.reports = [this] { return reports; };
     out.groups = [] { return std::vector<metadata::raft::RaftGroup*>(); };
-    out.removing = [] { return std::vector<metadata::GroupId>(); };
+    out.removing = [](const metadata::ClusterState&) { return std::vector<metadata::GroupId>(); };
     out.statistics = [this](Context ctx, metadata::GroupId) { return metadata.statistics(ctx); };
     out.local_drive = [this](std::string path, serve::ClusterControl::Drive what) { return local_drive(path, what); };
     out.ask = [this](Context ctx, NodeId node, serve::AdminRequest request) { return ask(ctx, node, std::move(request)); };

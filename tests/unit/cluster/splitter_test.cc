@@ -116,7 +116,7 @@ TEST_CASE("a split is carried out, the table follows, and both groups remove wha
   CHECK(world.state().splits_size() == 0);
   CHECK(world.metadata.splits == 1);
   for (const GroupId group : {0u, 1u}) CHECK(world.metadata.others.at(group).foreign_rows == 0);
-  CHECK(world.splitters[0]->trimming().empty());
+  CHECK(world.splitters[0]->trimming(world.state()).empty());
   // Nothing is asked of groups any more that have nothing to remove.
   const int calls = world.metadata.calls();
   world.sim.run_for(seconds(1));
@@ -144,7 +144,7 @@ TEST_CASE("a split goes on after any failure, and whoever leads then") {
         CHECK(key_ranges(world.state()).size() == 2);
         CHECK(world.state().splits_size() == 0);
         for (const GroupId group : {0u, 1u}) CHECK(world.metadata.others.at(group).foreign_rows == 0);
-        CHECK(world.splitters[static_cast<std::size_t>(world.leader)]->trimming().empty());
+        CHECK(world.splitters[static_cast<std::size_t>(world.leader)]->trimming(world.state()).empty());
       }
     }
   }
