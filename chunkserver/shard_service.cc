@@ -18,6 +18,17 @@ void ShardService::remove(const DriveId& drive) {
   stores_.erase(drive);
 }
 
+void ShardService::watch_reads(Clock& clock, ReadTaken taken) {
+  auto watch = std::make_shared<const Watch>(clock, std::move(taken));
+  const std::lock_guard lock(mutex_);
+  watch_ = std::move(watch);
+}
+
+std::shared_ptr<const ShardService::Watch> ShardService::watch() const {
+  const std::lock_guard lock(mutex_);
+  return watch_;
+}
+
 ShardStore* ShardService::find(std::string_view drive) const {
   const auto id = DriveId::from_raw(drive);
   if (!id) return nullptr;
@@ -77,7 +88,10 @@ task<Result<rpc::Reply>> ShardService::put(Context ctx, ShardStore& store, Shard
 
 task<Result<rpc::Reply>> ShardService::read(Context ctx, ShardStore& store, ShardRequest request) {
   CO_TRY(const ShardKey key, wire::parse_key(request.keys()));
+  const auto watched = ctx.priority == Priority::interactive ? watch() : nullptr;
+  const TimePoint began = watched ? watched->clock.now() : TimePoint();
   CO_TRY(Bytes bytes, co_await store.read(ctx, key, request.offset(), request.length()));
+  if (watched) watched->taken(watched->clock.now() - began);
   co_return reply(ShardReply(), std::move(bytes));
 }
 

@@ -3,11 +3,14 @@
 // Thread-safe. Stores outlive every call; a drive that is taken away gets no new ones.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 
 #include "chunkserver/ring_epochs.h"
 #include "chunkserver/shard_store.h"
+#include "common/clock.h"
 #include "common/rpc/rpc.h"
 
 namespace gabion::chunkserver {
@@ -21,6 +24,9 @@ class ShardService final : public rpc::Handler {
 
   void add(const DriveId& drive, ShardStore& store);
   void remove(const DriveId& drive);
+  // Told how long each read for a client of another node took. From any thread.
+  using ReadTaken = std::function<void(Duration)>;
+  void watch_reads(Clock& clock, ReadTaken taken);
 
   // Method::shard_put .. Method::drive_status.
   task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override;
@@ -28,6 +34,11 @@ class ShardService final : public rpc::Handler {
  private:
   Result<void> check_epoch(const ShardRequest& request) const;
   ShardStore* find(std::string_view drive) const;
+  struct Watch {
+    Clock& clock;
+    ReadTaken taken;
+  };
+  std::shared_ptr<const Watch> watch() const;
   task<Result<rpc::Reply>> answer(Context ctx, rpc::Method method, ShardRequest request, Bytes payload);
   task<Result<rpc::Reply>> put(Context ctx, ShardStore& store, ShardRequest request, Bytes payload);
   task<Result<rpc::Reply>> read(Context ctx, ShardStore& store, ShardRequest request);
@@ -40,6 +51,7 @@ class ShardService final : public rpc::Handler {
   RingEpochs& epochs_;
   mutable std::mutex mutex_;
   std::map<DriveId, ShardStore*> stores_;
+  std::shared_ptr<const Watch> watch_;
 };
 
 }  // namespace gabion::chunkserver

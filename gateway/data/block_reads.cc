@@ -19,7 +19,16 @@ std::size_t plain_bytes(const BlockLayout& layout, SegmentRange range) {
   return sealed_bytes(layout, range) - (range.end - range.first) * kTagBytes;
 }
 
-// Everything that the attempts to read one range have in common.
+// The place of the next `bytes` of plaintext. Nowhere when it is not kept.
+MutableBytes take(MutableBytes& out, std::size_t bytes) {
+  if (out.empty()) return out;
+  const MutableBytes here = out.first(bytes);
+  out = out.subspan(bytes);
+  return here;
+}
+
+// Everything that the attempts to read one range have in common. Where there is no place for the plaintext, it is verified and
+// not kept.
 struct SegmentRead {
   Core& core;
   Context ctx;
@@ -47,8 +56,9 @@ task<Result<Fetched>> fetch_and_open(std::shared_ptr<SegmentRead> read, std::set
   request.funded = read->funded;
   Fetched fetched;
   CO_TRY(fetched.sealed, co_await ShardFetch::fetch(read->core, read->ctx, std::move(request), std::move(lease)));
-  fetched.verified =
-      open_segments(read->open->aead, read->block, read->range.first, read->range.end, fetched.sealed, out);
+  const auto& [first, end] = read->range;
+  fetched.verified = out.empty() ? verify_segments(read->open->aead, read->block, first, end, fetched.sealed)
+                                 : open_segments(read->open->aead, read->block, first, end, fetched.sealed, out);
   if (read->core.options.sabotage.trust_tags) fetched.verified = Result<void>();
   co_return fetched;
 }
@@ -110,9 +120,8 @@ task<Result<std::vector<Bytes>>> read_verified(std::shared_ptr<SegmentRead> read
   for (std::size_t i = read->range.first; i < read->range.end; ++i) {
     auto one = std::make_shared<SegmentRead>(*read);
     one->range = {i, i + 1};
-    const std::size_t plain = layout.segment_plain(i);
-    CO_TRY(auto pieces, co_await read_verified(one, out.first(plain), {}));
-    out = out.subspan(plain);
+    const MutableBytes place = take(out, layout.segment_plain(i));
+    CO_TRY(auto pieces, co_await read_verified(one, place, {}));
     for (Bytes& piece : pieces) sealed.push_back(std::move(piece));
   }
   co_return sealed;
@@ -146,27 +155,26 @@ task<Result<Bytes>> read_segments(Core& core, Context ctx, std::shared_ptr<OpenM
 }
 
 task<Result<Buffer>> read_sealed_block(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
-                                       std::size_t room) {
+                                       std::size_t room, std::set<unsigned> doubtful) {
   const BlockLayout layout(block);
-  room = std::max(room, layout.buffer_bytes());
-  const std::size_t step = core.options.fetch_bytes / kSegmentBytes;
-  // One lease for the result, one fetch and its reconstruction, so that nothing is waited for while memory is held.
-  const std::size_t plain = MemoryBudget::footprint(std::min(layout.plain(), core.options.fetch_bytes));
-  const std::size_t fetch = (layout.needed() + 2) * (std::min(layout.sealed(), step * kSealedSegmentBytes));
-  const std::size_t result = MemoryBudget::footprint(room);
-  CO_TRY(auto lease, co_await core.deps.memory.acquire(ctx, result + plain + fetch));
-  Buffer sealed = core.deps.memory.allocate(lease.split(result), room);
-  const Buffer scratch = core.deps.memory.allocate(lease.split(plain), std::min(layout.plain(), core.options.fetch_bytes));
-  auto avoided = std::make_shared<AvoidedDrives>();
-  for (std::size_t first = 0; first < layout.segments(); first += step) {
-    const SegmentRange range{first, std::min(first + step, layout.segments())};
-    auto read = std::make_shared<SegmentRead>(SegmentRead{core, ctx, open, block, range, avoided, true});
-    CO_TRY(const auto pieces, co_await read_verified(read, scratch.span().first(plain_bytes(layout, range)), {}));
-    std::byte* to = sealed.data() + layout.segment_begin(first);
-    for (const Bytes& piece : pieces) {
-      std::memcpy(to, piece.data(), piece.size());
-      to += piece.size();
-    }
+  const std::size_t size = std::max(room, layout.buffer_bytes());
+  // One lease for the result, the shards and what is reconstructed of them, so that nothing is waited for while memory is held.
+  const std::size_t result = MemoryBudget::footprint(size);
+  CO_TRY(auto lease, co_await core.deps.memory.acquire(ctx, result + layout.shards() * layout.shard_bytes()));
+  const Buffer sealed = core.deps.memory.allocate(lease.split(result), size);
+  auto read = std::make_shared<SegmentRead>(SegmentRead{core, ctx, std::move(open), block, {0, layout.segments()},
+                                                        std::make_shared<AvoidedDrives>(), true});
+  const bool enough = !doubtful.empty() && doubtful.size() <= layout.shards() - layout.needed();
+  Result<Fetched> fetched = Error(Errc::unavailable, "not read yet");
+  if (enough) fetched = co_await fetch_and_open(read, std::move(doubtful), {}, {});
+  if (!fetched || !fetched->verified) {
+    fetched = Fetched();
+    CO_TRY(fetched->sealed, co_await read_verified(read, {}, {}));
+  }
+  std::byte* to = sealed.data();
+  for (const Bytes& piece : fetched->sealed) {
+    std::memcpy(to, piece.data(), piece.size());
+    to += piece.size();
   }
   co_return sealed;
 }

@@ -36,8 +36,8 @@ task<Result<Bytes>> read_segments(Core& core, Context ctx, std::shared_ptr<OpenM
                                   SegmentRange range, MemoryBudget::Lease lease, std::shared_ptr<AvoidedDrives> avoided);
 
 // The whole block, sealed and verified, at the start of a buffer of layout.buffer_bytes(), or `room` if that is more. The rest
-// is not initialised. For repair and coding anew.
+// is not initialised. Shards that are `doubtful` are read only when too few others are good. For repair and coding anew.
 task<Result<Buffer>> read_sealed_block(Core& core, Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
-                                       std::size_t room = 0);
+                                       std::size_t room = 0, std::set<unsigned> doubtful = {});
 
 }  // namespace gabion::gateway::data

@@ -4,6 +4,14 @@
 
 namespace gabion::gateway::data {
 
+Pace::PaceOptions Core::pace_options(const MemoryBudget& memory) {
+  constexpr std::size_t kOneBlock = 32 * MiB;  // while it is repaired: its shards, and the block that they make
+  constexpr std::size_t kShare = 4;
+  Pace::PaceOptions options;
+  options.most = std::clamp<std::size_t>(memory.capacity() / kShare / kOneBlock, 1, options.most);
+  return options;
+}
+
 const erasure::Codec& Core::codec(erasure::Profile profile) {
   const std::lock_guard lock(mutex_);
   auto& codec = codecs_[{profile.data, profile.parity}];

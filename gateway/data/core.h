@@ -14,6 +14,7 @@
 #include "gateway/data/alarms.h"
 #include "gateway/data/keys.h"
 #include "gateway/data/memory.h"
+#include "gateway/data/pace.h"
 #include "gateway/data/placement.h"
 #include "gateway/data/registers.h"
 
@@ -35,6 +36,7 @@ struct Sabotage {
   bool forget_repairs = false;        // shards not at home leave no intent, and bad ones are not queued
   bool collect_pinned = false;        // the collector erases what is being read
   bool collect_pinned_elsewhere = false;  // only what is being read here is left alone
+  bool collect_shared = false;        // whatever other groups have of it
   bool collect_unconfirmed = false;   // the collector does not ask a second time
   bool reuse_nonces = false;          // every block of a manifest has ordinal 0
   bool trust_tags = false;            // what does not verify is served
@@ -82,7 +84,7 @@ class HedgeDelay {
 struct Core {
   Core(const Dependencies& dependencies, Options given)
       : deps(dependencies), options(std::move(given)), alarms(dependencies.clock),
-        hedge(options.hedge_min, options.hedge_max) {}
+        hedge(options.hedge_min, options.hedge_max), pace(dependencies.clock, pace_options(dependencies.memory)) {}
 
   const erasure::Codec& codec(erasure::Profile profile);
   // Of new blocks.
@@ -98,9 +100,13 @@ struct Core {
   RepairQueue repairs;
   Discards discards;
   HedgeDelay hedge;
+  Pace pace;
   DataMetrics metrics;
 
  private:
+  // A part of the memory is for what is moved, and clients have the rest.
+  static Pace::PaceOptions pace_options(const MemoryBudget& memory);
+
   std::mutex mutex_;
   std::map<std::pair<unsigned, unsigned>, std::unique_ptr<erasure::Codec>> codecs_;
 };

@@ -24,4 +24,26 @@ std::vector<Bytes> encode_block(Core& core, const BlockRef& block, const Buffer&
   return shards;
 }
 
+std::vector<Bytes> encode_shards(Core& core, const BlockRef& block, const Buffer& buffer, const std::vector<unsigned>& wanted) {
+  const BlockLayout layout(block);
+  GABION_CHECK(buffer.size() >= layout.buffer_bytes(), "a block is coded in a buffer with room for its parity");
+  const Bytes bytes(buffer);
+  if (layout.copies()) return std::vector<Bytes>(wanted.size(), bytes.slice(0, layout.sealed()));
+  const unsigned k = block.profile.data;
+  const std::size_t length = layout.shard_bytes();
+  std::memset(buffer.data() + layout.sealed(), 0, k * length - layout.sealed());
+  std::vector<Bytes> shards;
+  std::vector<erasure::Codec::Wanted> parity;
+  for (const unsigned shard : wanted) {
+    shards.push_back(bytes.slice(shard * length, length));
+    if (shard >= k) parity.push_back({shard, buffer.span().subspan(shard * length, length)});
+  }
+  if (parity.empty()) return shards;
+  std::vector<erasure::Codec::Present> data;
+  for (unsigned i = 0; i < k; ++i) data.push_back({i, bytes.slice(i * length, length).view()});
+  const auto coded = core.codec(block.profile).reconstruct(data, parity);
+  GABION_CHECK(coded.has_value(), "parity comes from all data shards");
+  return shards;
+}
+
 }  // namespace gabion::gateway::data

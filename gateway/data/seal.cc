@@ -70,12 +70,10 @@ class PieceCursor {
   std::vector<std::byte> scratch_;
 };
 
-Nonce inline_nonce() { return segment_nonce(kInlineOrdinal, 0); }
-
-}  // namespace
-
-Result<void> open_segments(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end,
-                           std::span<const Bytes> sealed, MutableBytes out) {
+// `place` gives where the plaintext of the next segment goes, of so many bytes.
+template <class Place>
+Result<void> open_each(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end, std::span<const Bytes> sealed,
+                       Place place) {
   const BlockLayout layout(block);
   const BlockId id = block.sealed_as.value_or(block.id);
   PieceCursor cursor(sealed);
@@ -83,11 +81,32 @@ Result<void> open_segments(Aead& aead, const BlockRef& block, std::size_t first,
     const std::size_t plain = layout.segment_plain(i);
     const ByteView segment = cursor.take(plain + kTagBytes);
     const Nonce nonce = segment_nonce(block.ordinal, static_cast<std::uint32_t>(i));
-    TRY_OK(aead.open(nonce, as_bytes(id.raw()), segment, out.first(plain)));
-    out = out.subspan(plain);
+    TRY_OK(aead.open(nonce, as_bytes(id.raw()), segment, place(plain)));
   }
+  return {};
+}
+
+Nonce inline_nonce() { return segment_nonce(kInlineOrdinal, 0); }
+
+}  // namespace
+
+Result<void> open_segments(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end,
+                           std::span<const Bytes> sealed, MutableBytes out) {
+  const auto next = [&out](std::size_t plain) {
+    const MutableBytes here = out.first(plain);
+    out = out.subspan(plain);
+    return here;
+  };
+  TRY_OK(open_each(aead, block, first, end, sealed, next));
   GABION_CHECK(out.empty(), "the plaintext of the segments fills the buffer");
   return {};
+}
+
+Result<void> verify_segments(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end,
+                             std::span<const Bytes> sealed) {
+  std::vector<std::byte> scratch(kSegmentBytes);  // small enough for the processor's cache
+  const auto same = [&scratch](std::size_t plain) { return MutableBytes(scratch).first(plain); };
+  return open_each(aead, block, first, end, sealed, same);
 }
 
 std::string seal_inline(Aead& aead, ByteView plain) {

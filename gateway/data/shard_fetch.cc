@@ -81,8 +81,12 @@ task<void> ShardFetch::read_shard(std::shared_ptr<ShardFetch> self, std::size_t 
     read.bytes = std::move(*bytes);
     read.state = Read::State::done;
     const Duration latency = self->core_.deps.clock.now() - read.started;
-    self->core_.hedge.learn(latency);
     self->core_.metrics.shard_read_latency.observe(latency);
+    // What is read in the background gives way to clients, and says nothing of how long they wait.
+    if (self->ctx_.priority == Priority::interactive) {
+      self->core_.hedge.learn(latency);
+      self->core_.pace.client_read(Pace::Where::gateway, latency);
+    }
   } else {
     read.state = Read::State::failed;
     self->read_failed(read, bytes.error());
@@ -266,7 +270,7 @@ void ShardFetch::rebuild(Target& target, const std::vector<const Read*>& present
 
 void ShardFetch::mark_late(TimePoint give_up) {
   const TimePoint now = core_.deps.clock.now();
-  const Duration delay = core_.hedge.delay();
+  const Duration delay = ctx_.priority == Priority::interactive ? core_.hedge.delay() : core_.options.hedge_max;
   TimePoint next = give_up;
   for (const auto& read : reads_) {
     if (read->state != Read::State::pending || read->late) continue;
