@@ -2,6 +2,7 @@
 
 #include "gateway/data/block_reader.h"
 #include "gateway/data/block_writer.h"
+#include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
@@ -32,7 +33,7 @@ task<Result<std::unique_ptr<Writer>>> BlockStore::write(Context ctx, std::option
   co_return writer;
 }
 
-task<Result<std::unique_ptr<Reader>>> BlockStore::read(Context ctx, metadata::ManifestId id,
+task<Result<std::unique_ptr<Reader>>> BlockStore::read(Context ctx, metadata::GroupId group, metadata::ManifestId id,
                                                        metadata::Manifest manifest, std::uint64_t offset,
                                                        std::uint64_t length) {
   if (offset > manifest.size() || length > manifest.size() - offset) {
@@ -56,11 +57,25 @@ task<Result<std::unique_ptr<Reader>>> BlockStore::read(Context ctx, metadata::Ma
     if (begin != manifest.size()) co_return Error(Errc::corrupt, "a manifest's slices do not add up to its size");
     // All at once: once the object is deleted these can no longer be looked up.
     for (ReadSource& source : sources) {
-      CO_TRY(source.manifest, co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, source.id));
+      CO_TRY(source.manifest, co_await find_manifest(ctx, group, source.id));
     }
   }
   std::unique_ptr<Reader> reader = std::make_unique<BlockReader>(core_, ctx, std::move(sources), std::move(pins));
   co_return reader;
+}
+
+// A split may have moved the object, and this with it, to another group since it was looked up.
+task<Result<metadata::Manifest>> BlockStore::find_manifest(Context ctx, metadata::GroupId group, metadata::ManifestId id) {
+  auto found = co_await core_.deps.metadata.manifest(ctx, group, id);
+  if (found || found.error().code != Errc::not_found) co_return found;
+  GroupWalk groups(core_.deps.metadata);
+  for (;;) {
+    CO_TRY(const auto other, co_await groups.next(ctx));
+    if (!other) co_return found;
+    if (*other == group) continue;
+    auto there = co_await core_.deps.metadata.manifest(ctx, *other, id);
+    if (there || there.error().code != Errc::not_found) co_return there;
+  }
 }
 
 task<void> BlockStore::close() {

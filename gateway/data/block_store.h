@@ -15,8 +15,8 @@ class BlockStore final : public DataStore {
   BlockStore(const Dependencies& dependencies, Options options);
 
   task<Result<std::unique_ptr<Writer>>> write(Context ctx, std::optional<std::uint64_t> size_hint) override;
-  task<Result<std::unique_ptr<Reader>>> read(Context ctx, metadata::ManifestId id, metadata::Manifest manifest,
-                                             std::uint64_t offset, std::uint64_t length) override;
+  task<Result<std::unique_ptr<Reader>>> read(Context ctx, metadata::GroupId group, metadata::ManifestId id,
+                                             metadata::Manifest manifest, std::uint64_t offset, std::uint64_t length) override;
   // Waits for reads and writes that nobody waits for any more.
   task<void> close();
 
@@ -24,6 +24,8 @@ class BlockStore final : public DataStore {
   Core& core() { return core_; }
 
  private:
+  task<Result<metadata::Manifest>> find_manifest(Context ctx, metadata::GroupId group, metadata::ManifestId id);
+
   Core core_;
 };
 

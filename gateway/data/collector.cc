@@ -3,12 +3,18 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
 
 constexpr std::size_t kKeysPerRemove = 4096;
 constexpr unsigned kShardsMax = 40;  // of any profile
+constexpr std::uint32_t kLoansAtOnce = 1000;
+
+std::uint64_t micros(Duration duration) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
 
 void add_keys(std::vector<chunkserver::ShardKey>& keys, const BlockId& block, unsigned shards) {
   for (unsigned i = 0; i < shards; ++i) keys.push_back({block, static_cast<std::uint8_t>(i)});
@@ -60,51 +66,67 @@ task<void> Collector::cycle() {
 task<Result<std::uint64_t>> Collector::run_once(Context ctx) {
   const std::uint64_t discarded = co_await collect_discards(ctx);
   if (options_.collects_here && !options_.collects_here()) co_return discarded;
-  CO_TRY(const std::uint64_t doomed, co_await collect_doomed(ctx));
-  co_return discarded + doomed;
+  std::uint64_t erased = discarded;
+  GroupWalk groups(core_.deps.metadata);
+  for (;;) {
+    CO_TRY(const auto group, co_await groups.next(ctx));
+    if (!group) break;
+    CO_TRY(const std::uint64_t doomed, co_await collect_doomed(ctx, *group));
+    erased += doomed;
+  }
+  CO_CHECK(co_await end_old_loans(ctx));
+  co_return erased;
 }
 
-task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx) {
+task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx, metadata::GroupId group) {
   std::uint64_t erased = 0;
   metadata::ManifestId after = 0;
-  const auto grace = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(options_.grace).count());
   while (!background_.stopping()) {
-    CO_TRY(auto page, co_await core_.deps.metadata.doomed(ctx, metadata::kRootGroup, after, options_.batch));
+    CO_TRY(auto page, co_await core_.deps.metadata.doomed(ctx, group, after, options_.batch));
     if (page.empty()) break;
     after = page.back().manifest();
     std::vector<metadata::Doomed> due;
     for (metadata::Doomed& entry : page) {
-      if (entry.doomed_us() + grace <= core_.deps.clock.wall()) due.push_back(std::move(entry));
+      if (entry.doomed_us() + micros(options_.grace) <= core_.deps.clock.wall()) due.push_back(std::move(entry));
     }
     if (due.empty()) continue;
-    CO_TRY(const std::uint64_t count, co_await collect_batch(ctx, std::move(due)));
+    CO_TRY(const std::uint64_t count, co_await collect_batch(ctx, group, std::move(due)));
     erased += count;
   }
   co_return erased;
 }
 
-task<Result<std::vector<metadata::ManifestId>>> Collector::confirm(Context ctx, std::vector<metadata::ManifestId> ids) {
+task<Result<std::vector<metadata::ManifestId>>> Collector::confirm(Context ctx, metadata::GroupId group,
+                                                                 std::vector<metadata::ManifestId> ids) {
   if (core_.options.sabotage.collect_unconfirmed) co_return ids;
   metadata::Command command;
+  command.set_group(group);
   for (const metadata::ManifestId id : ids) command.mutable_confirm_doomed()->add_manifests(id);
   CO_TRY(const auto result, co_await core_.deps.metadata.commit(ctx, std::move(command)));
   co_return std::vector<metadata::ManifestId>(result.confirmed().begin(), result.confirmed().end());
 }
 
-task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, std::vector<metadata::Doomed> entries) {
+task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::GroupId group,
+                                                      std::vector<metadata::Doomed> entries) {
   std::vector<metadata::ManifestId> ids;
   for (const metadata::Doomed& entry : entries) ids.push_back(entry.manifest());
-  CO_TRY(const auto confirmed, co_await confirm(ctx, std::move(ids)));
+  CO_TRY(const auto confirmed, co_await confirm(ctx, group, std::move(ids)));
   if (confirmed.empty()) co_return std::uint64_t{0};
   // Asked after the confirmation: from there on nobody new can find the manifests in the metadata.
   CO_TRY(const auto elsewhere, co_await pinned_elsewhere(ctx));
+  CO_TRY(const auto others, co_await others_have(ctx, group, confirmed));
   const auto pinned = [&](metadata::ManifestId id) {
     return core_.pins.pinned(id) || std::binary_search(elsewhere.begin(), elsewhere.end(), id);
   };
   std::vector<chunkserver::ShardKey> keys;
   metadata::Command finish;
+  finish.set_group(group);
   for (const metadata::Doomed& entry : entries) {
     if (std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end()) continue;
+    if (std::binary_search(others.begin(), others.end(), entry.manifest())) {
+      finish.mutable_finish_doomed()->add_manifests(entry.manifest());
+      continue;
+    }
     // Readers of blocks that were replaced have pinned the manifest that had them.
     const bool read = pinned(entry.manifest()) || (entry.pinned_as() != 0 && pinned(entry.pinned_as()));
     if (read && !core_.options.sabotage.collect_pinned) {
@@ -127,6 +149,56 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, std::vector<me
   CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
   erased_entries_.add(count);
   co_return count;
+}
+
+// In order. A manifest that goes from group to group while they are asked one after the other cannot slip through: where it
+// was live a moment ago it is doomed now, for as long as the grace period, and that counts as well.
+task<Result<std::vector<metadata::ManifestId>>> Collector::others_have(Context ctx, metadata::GroupId group,
+                                                                     std::vector<metadata::ManifestId> ids) {
+  std::vector<metadata::ManifestId> all;
+  if (core_.options.sabotage.collect_shared) co_return all;
+  GroupWalk groups(core_.deps.metadata);
+  for (;;) {
+    CO_TRY(const auto other, co_await groups.next(ctx));
+    if (!other) break;
+    if (*other == group) continue;
+    CO_TRY(const auto there, co_await core_.deps.metadata.live_manifests(ctx, *other, ids));
+    all.insert(all.end(), there.begin(), there.end());
+    std::erase_if(ids, [&](metadata::ManifestId id) { return std::binary_search(there.begin(), there.end(), id); });
+    CO_TRY(const auto doomed, co_await doomed_in(ctx, *other, ids));
+    all.insert(all.end(), doomed.begin(), doomed.end());
+  }
+  std::sort(all.begin(), all.end());
+  co_return all;
+}
+
+task<Result<std::vector<metadata::ManifestId>>> Collector::doomed_in(Context ctx, metadata::GroupId group,
+                                                                   std::vector<metadata::ManifestId> ids) {
+  std::vector<metadata::ManifestId> doomed;
+  for (const metadata::ManifestId id : ids) {
+    CO_TRY(const auto next, co_await core_.deps.metadata.doomed(ctx, group, id - 1, 1));
+    if (!next.empty() && next.front().manifest() == id) doomed.push_back(id);
+  }
+  co_return doomed;
+}
+
+// Where a copy between groups was interrupted.
+task<Result<void>> Collector::end_old_loans(Context ctx) {
+  const WallMicros now = core_.deps.clock.wall();
+  if (now < loans_looked_at_ + micros(options_.loan_age) / 4) co_return Result<void>();
+  CO_TRY(const auto groups, co_await core_.deps.metadata.groups(ctx));
+  for (const metadata::GroupId group : groups) {
+    metadata::Command command;
+    command.set_group(group);
+    command.mutable_end_loan()->set_before_us(now - std::min(now, micros(options_.loan_age)));
+    command.mutable_end_loan()->set_limit(kLoansAtOnce);
+    for (bool more = groups.size() > 1; more && !background_.stopping();) {
+      CO_TRY(const auto result, co_await core_.deps.metadata.commit(ctx, command));
+      more = result.more();
+    }
+  }
+  loans_looked_at_ = now;
+  co_return Result<void>();
 }
 
 // In order.

@@ -1,5 +1,6 @@
 // Collector erases blocks that nothing refers to: those the metadata has doomed, once their grace period is over and a
-// second look inside the metadata found no reference, and those of writers that were abandoned. An entry is finished only
+// second look inside the metadata found no reference, and those of writers that were abandoned. After a split or a copy several
+// groups of the metadata have a manifest: its blocks are erased with the entry of the last one. An entry is finished only
 // when every drive that may hold a shard said it is gone; while some drive is down, or the ring may have changed, the entry
 // stays. A drive that was given up and left the ring is not waited for. What a reader still reads, on this node or another,
 // is left alone. Every step may be repeated. In a cluster one node collects what is doomed; each erases what its own writers
@@ -19,6 +20,7 @@ class Collector {
   struct CollectorOptions {
     Duration interval = std::chrono::seconds(60);
     Duration grace = std::chrono::hours(1);
+    Duration loan_age = std::chrono::hours(1);  // of manifests lent for a copy that was never ended
     std::size_t batch = 128;  // entries at once
     // In a cluster: whether this node is the one that collects, and what the readers of all other gateways hold on to, as
     // they tell after the call began. Empty: it does, and there are none.
@@ -40,9 +42,16 @@ class Collector {
 
  private:
   task<void> cycle();
-  task<Result<std::uint64_t>> collect_doomed(Context ctx);
-  task<Result<std::uint64_t>> collect_batch(Context ctx, std::vector<metadata::Doomed> entries);
-  task<Result<std::vector<metadata::ManifestId>>> confirm(Context ctx, std::vector<metadata::ManifestId> ids);
+  task<Result<std::uint64_t>> collect_doomed(Context ctx, metadata::GroupId group);
+  task<Result<std::uint64_t>> collect_batch(Context ctx, metadata::GroupId group, std::vector<metadata::Doomed> entries);
+  task<Result<std::vector<metadata::ManifestId>>> confirm(Context ctx, metadata::GroupId group,
+                                                          std::vector<metadata::ManifestId> ids);
+  // Those of `ids` that another group has, live or doomed. An error when any does not answer.
+  task<Result<std::vector<metadata::ManifestId>>> others_have(Context ctx, metadata::GroupId group,
+                                                              std::vector<metadata::ManifestId> ids);
+  task<Result<std::vector<metadata::ManifestId>>> doomed_in(Context ctx, metadata::GroupId group,
+                                                            std::vector<metadata::ManifestId> ids);
+  task<Result<void>> end_old_loans(Context ctx);
   task<Result<std::vector<metadata::ManifestId>>> pinned_elsewhere(Context ctx);
   task<std::uint64_t> collect_discards(Context ctx);
   // True when every drive said that it has none of them any more.
@@ -51,6 +60,7 @@ class Collector {
   Core& core_;
   const CollectorOptions options_;
   Background background_;
+  WallMicros loans_looked_at_ = 0;  // used by one run_once() at a time
   Counter erased_entries_, erased_blocks_, postponed_;
 };
 

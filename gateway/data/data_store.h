@@ -58,9 +58,10 @@ class DataStore {
   // `size_hint`: the number of bytes to come, where known; small ones get small buffers. Waits for memory.
   virtual task<Result<std::unique_ptr<Writer>>> write(Context ctx, std::optional<std::uint64_t> size_hint) = 0;
   // Plaintext [offset, offset + length) of the manifest; must lie inside it. The manifest's slices are resolved through
-  // the metadata. Bad shards found on the way are queued for repair.
-  virtual task<Result<std::unique_ptr<Reader>>> read(Context ctx, metadata::ManifestId id, metadata::Manifest manifest,
-                                                     std::uint64_t offset, std::uint64_t length) = 0;
+  // the metadata, where `group` has the manifest. Bad shards found on the way are queued for repair.
+  virtual task<Result<std::unique_ptr<Reader>>> read(Context ctx, metadata::GroupId group, metadata::ManifestId id,
+                                                     metadata::Manifest manifest, std::uint64_t offset,
+                                                     std::uint64_t length) = 0;
 };
 
 }  // namespace gabion::gateway::data

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/log.h"
+#include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
@@ -99,11 +100,11 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
     progress_.job = begun.job;
     progress_.share = begun.share;
   }
-  metadata::ManifestId last = 0;
-  CO_TRY(auto left, co_await walk(ctx, begun, last));
+  Walked walked;
+  CO_TRY(auto left, co_await walk(ctx, begun, walked));
   const bool writers = co_await wait_for(begun, &Assignment::writers_settled);
   if (!writers) co_return interrupted;
-  CO_TRY(auto late, co_await walk(ctx, begun, last));
+  CO_TRY(auto late, co_await walk(ctx, begun, walked));
   left.add(std::move(late));
   const bool all = co_await settle_left(ctx, begun, std::move(left));
   if (!all) co_return interrupted;
@@ -138,22 +139,14 @@ task<bool> Rebalancer::settle_left(Context ctx, Assignment begun, Left left) {
   }
 }
 
-task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, metadata::ManifestId& last) {
+task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, Walked& walked) {
   Left left;
+  GroupWalk groups(core_.deps.metadata);
   for (;;) {
-    if (!goes_on(begun)) co_return Error(Errc::cancelled, "the job was interrupted");
-    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, metadata::kRootGroup, last, kManifestsPerPage));
-    if (page.empty()) break;
-    last = page.back().id;
-    std::deque<Item> items;
-    for (const auto& entry : page) {
-      for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
-        const auto block = block_ref(entry.manifest, entry.id, i);
-        if (block && begun.share.owns(block->id)) items.push_back({entry.id, *block});
-      }
-    }
-    auto again = co_await settle_all(ctx, begun, std::move(items));
-    left.add(std::move(again));
+    CO_TRY(const auto group, co_await groups.next(ctx));
+    if (!group) break;
+    CO_TRY(auto one, co_await walk_group(ctx, begun, *group, walked[*group]));
+    left.add(std::move(one));
     // Of very many lost ones the rest has no second chance.
     while (left.lost.size() > options_.failed_max) left.lost.pop_back();
     if (left.failed.size() > options_.failed_max) {
@@ -162,6 +155,31 @@ task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, m
   }
   const std::lock_guard lock(mutex_);
   progress_.blocks_total = progress_.blocks_done + left.failed.size();
+  co_return left;
+}
+
+task<Result<Rebalancer::Left>> Rebalancer::walk_group(Context ctx, Assignment begun, metadata::GroupId group,
+                                                      metadata::ManifestId& last_own) {
+  Left left;
+  const metadata::ManifestId end_of_own = metadata::manifest_id(group + 1, 0);
+  for (metadata::ManifestId last = last_own;;) {
+    if (!goes_on(begun)) co_return Error(Errc::cancelled, "the job was interrupted");
+    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, group, last, kManifestsPerPage));
+    if (page.empty()) break;
+    last = page.back().id;
+    std::deque<Item> items;
+    for (const auto& entry : page) {
+      if (entry.id < end_of_own) last_own = entry.id;
+      for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
+        const auto block = block_ref(entry.manifest, entry.id, i);
+        if (block && begun.share.owns(block->id)) items.push_back({group, entry.id, *block});
+      }
+    }
+    auto again = co_await settle_all(ctx, begun, std::move(items));
+    left.add(std::move(again));
+    if (left.failed.size() > options_.failed_max) break;
+  }
+  last_own = std::max(last_own, metadata::manifest_id(group, 0));
   co_return left;
 }
 
@@ -217,7 +235,7 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
     if (!view->former_homes(item.block.id, shard).empty()) moved.push_back(shard);
   }
   if (missing.empty() && moved.empty()) co_return true;
-  CO_TRY(const bool deleted, co_await gone(ctx, item.manifest));
+  CO_TRY(const bool deleted, co_await gone(ctx, item));
   if (deleted) co_return false;
   std::vector<unsigned> nowhere;
   std::set<unsigned> verified;
@@ -229,7 +247,7 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
   if (!nowhere.empty()) {
     rebuilt_blocks_.add();
     co_await limit_.take(layout.shard_bytes() * layout.needed());
-    CO_TRY(const bool whole, co_await repairer_.make_whole(ctx, item.manifest, item.block.id, std::move(nowhere)));
+    CO_TRY(const bool whole, co_await repairer_.make_whole(ctx, item.group, item.manifest, item.block.id, std::move(nowhere)));
     if (!whole) co_return false;
   }
   for (const unsigned shard : moved) {
@@ -238,8 +256,8 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
   co_return true;
 }
 
-task<Result<bool>> Rebalancer::gone(Context ctx, metadata::ManifestId id) {
-  const auto manifest = co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, id);
+task<Result<bool>> Rebalancer::gone(Context ctx, Item item) {
+  const auto manifest = co_await core_.deps.metadata.manifest(ctx, item.group, item.manifest);
   if (manifest) co_return false;
   if (manifest.error().code == Errc::not_found) co_return true;
   co_return manifest.error();

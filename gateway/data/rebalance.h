@@ -11,6 +11,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 
 #include "gateway/data/rate_limit.h"
@@ -61,6 +62,7 @@ class Rebalancer {
  private:
   enum class Outcome { settled, failed, lost };
   struct Item {
+    metadata::GroupId group = metadata::kRootGroup;
     metadata::ManifestId manifest = 0;
     BlockRef block;
   };
@@ -76,8 +78,12 @@ class Rebalancer {
   bool goes_on(const Assignment& begun) const;
   task<bool> wait_for(const Assignment& begun, bool Assignment::* condition);
   task<Result<void>> carry_out(Context ctx, Assignment begun);
-  // The manifests after `last`, up to the newest. Gives the blocks that are not home.
-  task<Result<Left>> walk(Context ctx, Assignment begun, metadata::ManifestId& last);
+  // How far each group was gone through: to which of the manifests that it made itself. What is adopted from another group after
+  // the ring has changed is on the list of repairs.
+  using Walked = std::map<metadata::GroupId, metadata::ManifestId>;
+  // All groups, beyond what was walked, up to the newest. Gives the blocks that are not home.
+  task<Result<Left>> walk(Context ctx, Assignment begun, Walked& walked);
+  task<Result<Left>> walk_group(Context ctx, Assignment begun, metadata::GroupId group, metadata::ManifestId& last_own);
   // Again and again, until no block fails for now; those that are lost get a second chance. False when interrupted.
   task<bool> settle_left(Context ctx, Assignment begun, Left left);
   task<Left> settle_all(Context ctx, Assignment begun, std::deque<Item> items);
@@ -88,7 +94,7 @@ class Rebalancer {
   task<Result<void>> remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard,
                                    bool verified);
   task<Result<bool>> good_at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);
-  task<Result<bool>> gone(Context ctx, metadata::ManifestId id);
+  task<Result<bool>> gone(Context ctx, Item item);
   task<bool> repairs_settled(const Assignment& begun);
 
   Core& core_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
@@ -95,12 +96,21 @@ task<void> Repairer::cycle() {
 task<Result<void>> Repairer::flush(Context ctx) {
   const auto intents = core_.repairs.take();
   if (intents.empty()) co_return Result<void>();
+  const auto recorded = co_await record(ctx, intents);
+  if (!recorded) core_.repairs.put_back(intents);
+  co_return recorded;
+}
+
+task<Result<void>> Repairer::record(Context ctx, std::vector<metadata::RepairIntent> intents) {
   metadata::Command command;
-  for (const metadata::RepairIntent& intent : intents) *command.mutable_add_repairs()->add_intents() = intent;
-  auto result = co_await core_.deps.metadata.commit(ctx, std::move(command));
-  if (result) co_return Result<void>();
-  core_.repairs.put_back(intents);
-  co_return result.error();
+  for (metadata::RepairIntent& intent : intents) *command.mutable_add_repairs()->add_intents() = std::move(intent);
+  GroupWalk groups(core_.deps.metadata);
+  for (;;) {
+    CO_TRY(const auto group, co_await groups.next(ctx));
+    if (!group) co_return Result<void>();
+    command.set_group(*group);
+    CO_CHECK(co_await core_.deps.metadata.commit(ctx, command));
+  }
 }
 
 void Repairer::set_share(Share share) {
@@ -123,12 +133,25 @@ task<Result<bool>> Repairer::run_once(Context ctx) {
 }
 
 task<Result<bool>> Repairer::run_round(Context ctx) {
-  std::string after;
-  std::uint64_t kept = 0;
-  bool settled = true;
+  Left all;
   const Share mine = share();
+  GroupWalk groups(core_.deps.metadata);
   while (!background_.stopping()) {
-    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, metadata::kRootGroup, after, kIntentsPerPage));
+    CO_TRY(const auto group, co_await groups.next(ctx));
+    if (!group) break;
+    CO_TRY(const Left left, co_await run_round_in(ctx, *group, mine));
+    all.kept += left.kept;
+    all.settled &= left.settled;
+  }
+  waiting_.store(all.kept);
+  co_return all.settled;
+}
+
+task<Result<Repairer::Left>> Repairer::run_round_in(Context ctx, metadata::GroupId group, Share mine) {
+  std::string after;
+  Left left;
+  while (!background_.stopping()) {
+    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, group, after, kIntentsPerPage));
     if (page.empty()) break;
     after = page.back().block();
     std::erase_if(page, [&](const metadata::RepairIntent& intent) {
@@ -141,19 +164,19 @@ task<Result<bool>> Repairer::run_round(Context ctx) {
     });
     for (const metadata::RepairIntent& intent : page) {
       if (background_.stopping()) break;
-      CO_TRY(const Outcome outcome, co_await carry_out(ctx, intent));
+      CO_TRY(const Outcome outcome, co_await carry_out(ctx, group, intent));
       if (outcome == Outcome::done || outcome == Outcome::gone) continue;
-      ++kept;
-      if (outcome == Outcome::kept) settled = false;
+      ++left.kept;
+      if (outcome == Outcome::kept) left.settled = false;
     }
   }
-  waiting_.store(kept);
-  co_return settled;
+  co_return left;
 }
 
-task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::RepairIntent intent) {
+task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::GroupId group,
+                                                        metadata::RepairIntent intent) {
   if (hopeless(intent)) co_return Outcome::kept;
-  const auto outcome = co_await repair(ctx, intent);
+  const auto outcome = co_await repair(ctx, group, intent);
   if (!outcome) {
     failures_.add();
     LOG(warn, "repair", "block could not be repaired now", field("error", outcome.error().message));
@@ -165,19 +188,20 @@ task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::Repai
   }
   if (const auto id = BlockId::from_raw(intent.block())) core_.repairs.forget(*id);
   metadata::Command finish;
+  finish.set_group(group);
   finish.mutable_finish_repair()->set_block(intent.block());
   *finish.mutable_finish_repair()->mutable_shards() = intent.shards();
   CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
   co_return *outcome;
 }
 
-task<Result<bool>> Repairer::make_whole(Context ctx, metadata::ManifestId manifest, BlockId block,
+task<Result<bool>> Repairer::make_whole(Context ctx, metadata::GroupId group, metadata::ManifestId manifest, BlockId block,
                                         std::vector<unsigned> shards) {
   metadata::RepairIntent intent;
   intent.set_manifest(manifest);
   intent.set_block(std::string(block.raw()));
   for (const unsigned shard : shards) intent.add_shards(shard);
-  CO_TRY(const Outcome outcome, co_await repair(ctx, std::move(intent)));
+  CO_TRY(const Outcome outcome, co_await repair(ctx, group, std::move(intent)));
   if (outcome == Outcome::kept) co_return Error(Errc::unavailable, "a drive that the block belongs to does not work");
   co_return outcome == Outcome::done;
 }
@@ -196,10 +220,10 @@ bool Repairer::hopeless(const metadata::RepairIntent& intent) {
   });
 }
 
-task<Result<Repairer::Outcome>> Repairer::repair(Context ctx, metadata::RepairIntent intent) {
+task<Result<Repairer::Outcome>> Repairer::repair(Context ctx, metadata::GroupId group, metadata::RepairIntent intent) {
   // Pinned before it is looked up: a shard written now cannot cross the collector's removal of the block.
   const Pins::Pin pin = core_.pins.pin(intent.manifest());
-  auto manifest = co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, intent.manifest());
+  auto manifest = co_await core_.deps.metadata.manifest(ctx, group, intent.manifest());
   if (!manifest && manifest.error().code == Errc::not_found) co_return Outcome::gone;
   if (!manifest) co_return manifest.error();
   const auto block = find_block(*manifest, intent.manifest(), intent.block());
@@ -341,28 +365,36 @@ task<Result<std::uint64_t>> Repairer::rebuild_drive(Context ctx, DriveId drive) 
   rebuilding_.store(true);
   looked_at_.store(0);
   rebuilt_.store(0);
-  std::uint64_t failed = 0;
-  metadata::ManifestId after = 0;
-  Result<void> outcome;
-  while (outcome) {
-    auto page = co_await core_.deps.metadata.manifests(ctx, metadata::kRootGroup, after, kManifestsPerPage);
-    if (!page) outcome = page.error();
-    if (!page || page->empty()) break;
-    after = page->back().id;
-    for (auto& entry : *page) {
-      if (background_.stopping()) outcome = Error(Errc::cancelled, "the rebuild was paused or stopped: start it again");
-      if (!outcome) break;
-      if (entry.manifest.blocks().empty()) continue;
-      failed += co_await rebuild_manifest(ctx, entry.id, std::move(entry.manifest), drive);
-    }
+  Result<std::uint64_t> failed = std::uint64_t{0};
+  GroupWalk groups(core_.deps.metadata);
+  while (failed) {
+    const auto group = co_await groups.next(ctx);
+    if (group && !*group) break;
+    auto one = group ? co_await rebuild_group(ctx, **group, drive) : Result<std::uint64_t>(group.error());
+    if (one) *failed += *one;
+    else failed = std::move(one);
   }
   rebuilding_.store(false);
-  if (!outcome) co_return outcome.error();
   co_return failed;
 }
 
-task<std::uint64_t> Repairer::rebuild_manifest(Context ctx, metadata::ManifestId id, metadata::Manifest manifest,
-                                               DriveId drive) {
+task<Result<std::uint64_t>> Repairer::rebuild_group(Context ctx, metadata::GroupId group, DriveId drive) {
+  std::uint64_t failed = 0;
+  metadata::ManifestId after = 0;
+  for (;;) {
+    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, group, after, kManifestsPerPage));
+    if (page.empty()) co_return failed;
+    after = page.back().id;
+    for (auto& entry : page) {
+      if (background_.stopping()) co_return Error(Errc::cancelled, "the rebuild was paused or stopped: start it again");
+      if (entry.manifest.blocks().empty()) continue;
+      failed += co_await rebuild_manifest(ctx, group, entry.id, std::move(entry.manifest), drive);
+    }
+  }
+}
+
+task<std::uint64_t> Repairer::rebuild_manifest(Context ctx, metadata::GroupId group, metadata::ManifestId id,
+                                               metadata::Manifest manifest, DriveId drive) {
   const Pins::Pin pin = core_.pins.pin(id);
   std::uint64_t failed = 0;
   std::shared_ptr<OpenManifest> open;
@@ -374,7 +406,7 @@ task<std::uint64_t> Repairer::rebuild_manifest(Context ctx, metadata::ManifestId
     if (!shard) continue;
     if (!open) {
       // Looked up again now that it is pinned: it may have been deleted since it was listed.
-      auto current = co_await core_.deps.metadata.manifest(ctx, metadata::kRootGroup, id);
+      auto current = co_await core_.deps.metadata.manifest(ctx, group, id);
       if (!current && current.error().code == Errc::not_found) co_return failed;
       if (!current) co_return failed + 1;
       auto opened = co_await open_manifest(core_, ctx, id, std::move(*current));

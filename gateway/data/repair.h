@@ -54,21 +54,29 @@ class Repairer {
   task<Result<std::uint64_t>> rebuild_drive(Context ctx, DriveId drive);
   // Brings these shards of one block home from what can be read of it. False when the block is gone. An error, unavailable
   // among others, when a home is dead; corrupt when too little is left of the block.
-  task<Result<bool>> make_whole(Context ctx, metadata::ManifestId manifest, BlockId block, std::vector<unsigned> shards);
+  task<Result<bool>> make_whole(Context ctx, metadata::GroupId group, metadata::ManifestId manifest, BlockId block,
+                                std::vector<unsigned> shards);
 
  private:
   // gone: nothing refers to the block any more; kept: later; lost: too little is left of it.
   enum class Outcome { done, gone, kept, lost };
 
   task<void> cycle();
+  // In all groups: one that does not have the manifest of an intent leaves it.
+  task<Result<void>> record(Context ctx, std::vector<metadata::RepairIntent> intents);
   // Nothing has changed since the intent had to be left: its homes are dead as they were.
   bool hopeless(const metadata::RepairIntent& intent);
   // Nothing but what is beyond repair was left, in this member's share.
   task<Result<bool>> run_round(Context ctx);
+  struct Left {
+    std::uint64_t kept = 0;  // of the intents
+    bool settled = true;     // all of them are beyond repair
+  };
+  task<Result<Left>> run_round_in(Context ctx, metadata::GroupId group, Share mine);
   // What became of one intent; done and gone ones are taken off the list.
-  task<Result<Outcome>> carry_out(Context ctx, metadata::RepairIntent intent);
+  task<Result<Outcome>> carry_out(Context ctx, metadata::GroupId group, metadata::RepairIntent intent);
   Share share() const;
-  task<Result<Outcome>> repair(Context ctx, metadata::RepairIntent intent);
+  task<Result<Outcome>> repair(Context ctx, metadata::GroupId group, metadata::RepairIntent intent);
   task<Result<Outcome>> repair_block(Context ctx, std::shared_ptr<OpenManifest> open, BlockRef block,
                                      std::vector<unsigned> shards);
   task<Result<Outcome>> place(Context ctx, BlockRef block, unsigned shard, Bytes bytes);
@@ -82,8 +90,10 @@ class Repairer {
   task<void> remove_strays(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);
   task<void> remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
                           std::size_t home, chunkserver::ShardKey key);
-  // Gives the number of blocks that failed.
-  task<std::uint64_t> rebuild_manifest(Context ctx, metadata::ManifestId id, metadata::Manifest manifest, DriveId drive);
+  // These give the number of blocks that failed.
+  task<Result<std::uint64_t>> rebuild_group(Context ctx, metadata::GroupId group, DriveId drive);
+  task<std::uint64_t> rebuild_manifest(Context ctx, metadata::GroupId group, metadata::ManifestId id,
+                                       metadata::Manifest manifest, DriveId drive);
   task<std::optional<unsigned>> missing_shard(Context ctx, BlockRef block, DriveId drive);
   task<void> limit_rate(std::uint64_t bytes);
 

@@ -1,6 +1,7 @@
 #include "gateway/data/scrub.h"
 
 #include "common/log.h"
+#include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
@@ -139,12 +140,24 @@ task<Result<Scrubber::Findings>> Scrubber::verify_drive(Context ctx, std::uint64
 
 task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives,
                                          Findings findings) {
+  GroupWalk groups(core_.deps.metadata);
+  for (;;) {
+    CO_TRY(const auto group, co_await groups.next(ctx));
+    if (!group) break;
+    CO_CHECK(co_await find_owners_in(ctx, *group, job, drives, findings));
+  }
+  repairer_.wake();
+  co_return Result<void>();
+}
+
+task<Result<void>> Scrubber::find_owners_in(Context ctx, metadata::GroupId group, std::uint64_t job,
+                                            const std::vector<LocalDrive>& drives, const Findings& findings) {
   metadata::ManifestId after = 0;
   for (;;) {
     const bool on = co_await wait_while_paused(job);
     if (!on) co_return Error(Errc::cancelled, "the job was interrupted");
-    CO_TRY(const auto page, co_await core_.deps.metadata.manifests(ctx, metadata::kRootGroup, after, kManifestsPerPage));
-    if (page.empty()) break;
+    CO_TRY(const auto page, co_await core_.deps.metadata.manifests(ctx, group, after, kManifestsPerPage));
+    if (page.empty()) co_return Result<void>();
     after = page.back().id;
     for (const auto& entry : page) {
       for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
@@ -153,8 +166,6 @@ task<Result<void>> Scrubber::find_owners(Context ctx, std::uint64_t job, std::ve
       }
     }
   }
-  repairer_.wake();
-  co_return Result<void>();
 }
 
 task<void> Scrubber::look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Findings& findings) {

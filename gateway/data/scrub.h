@@ -69,6 +69,8 @@ class Scrubber {
   task<Result<Findings>> verify_drive(Context ctx, std::uint64_t job, LocalDrive drive);
   bool is_away(const DriveId& drive, const chunkserver::ShardKey& key) const;
   task<Result<void>> find_owners(Context ctx, std::uint64_t job, std::vector<LocalDrive> drives, Findings findings);
+  task<Result<void>> find_owners_in(Context ctx, metadata::GroupId group, std::uint64_t job,
+                                    const std::vector<LocalDrive>& drives, const Findings& findings);
   task<void> look_at(Context ctx, BlockRef block, const std::vector<LocalDrive>& drives, const Findings& findings);
   task<void> look_at_home(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive, const Shards& bad);
   task<void> remove_stray(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive);

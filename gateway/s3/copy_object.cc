@@ -65,7 +65,7 @@ task<S3Result<metadata::Checksum>> compute_checksum(const Service& service, cons
                                                     const metadata::Object& source, const ChecksumKind* kind) {
   ChecksumStream stream(*kind);
   if (source.version.size() > 0) {
-    auto reader = co_await service.data.read(request.context, source.version.manifest(), source.manifest, 0,
+    auto reader = co_await service.data.read(request.context, source.group, source.version.manifest(), source.manifest, 0,
                                              source.version.size());
     if (!reader) co_return failure(request, reader.error());
     while (true) {
@@ -82,15 +82,16 @@ task<S3Result<metadata::Checksum>> compute_checksum(const Service& service, cons
 }
 
 metadata::Command copy_command(const Request& request, metadata::BucketId bucket, metadata::Version version,
-                               const metadata::Version& source) {
+                               const metadata::Object& source) {
   metadata::Command command;
   auto& put = *command.mutable_put_object();
   put.set_bucket(bucket);
   put.set_key(request.target.key);
   *put.mutable_version() = std::move(version);
-  if (source.manifest() != 0) {
-    put.mutable_share()->set_manifest(source.manifest());
-    put.mutable_share()->set_length(source.size());
+  if (source.version.manifest() != 0) {
+    put.mutable_share()->set_manifest(source.version.manifest());
+    put.mutable_share()->set_length(source.version.size());
+    put.mutable_share()->set_group(source.group);
   }
   if (auto conditions = write_conditions(request)) *put.mutable_conditions() = *std::move(conditions);
   return command;
@@ -123,7 +124,7 @@ task<S3Result<Copied>> copy_once(const Service& service, const Request& request,
   if (plan.checksum && version.checksum().algorithm() != plan.checksum->algorithm) {
     CO_TRY(*version.mutable_checksum(), co_await compute_checksum(service, request, object, plan.checksum));
   }
-  auto command = copy_command(request, plan.to, version, object.version);
+  auto command = copy_command(request, plan.to, version, object);
   auto result = co_await service.metadata.commit(request.context, std::move(command));
   if (!result) co_return failure(request, result.error());
   Copied out;

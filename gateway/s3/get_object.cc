@@ -111,7 +111,7 @@ task<S3Result<>> send_body(const Service& service, Request& request, metadata::O
   const std::uint64_t length = selection.range.length;
   std::string body;
   if (length > 0) {
-    auto reader = co_await service.data.read(request.context, object.version.manifest(), std::move(object.manifest),
+    auto reader = co_await service.data.read(request.context, object.group, object.version.manifest(), std::move(object.manifest),
                                              selection.range.offset, length);
     if (!reader) co_return failure(request, reader.error());
     if (length > kBufferedMax) co_return co_await send_stream(request, **reader, object.version, selection);

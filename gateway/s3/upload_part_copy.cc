@@ -32,10 +32,11 @@ S3Result<ByteRange> copied_range(const Request& request, const metadata::Version
 }
 
 // The metadata cuts the range out of whatever the source's manifest consists of.
-void share_range(metadata::PutPart& put, const metadata::Version& source, const ByteRange& range) {
+void share_range(metadata::PutPart& put, const metadata::Object& source, const ByteRange& range) {
   if (range.length == 0) return;
   auto* share = put.add_shares();
-  share->set_manifest(source.manifest());
+  share->set_manifest(source.version.manifest());
+  share->set_group(source.group);
   share->set_offset(range.offset);
   share->set_length(range.length);
 }
@@ -60,7 +61,7 @@ task<S3Result<metadata::Part>> describe_part(const Service& service, const Reque
   Digest md5(DigestKind::md5);
   ChecksumStream checksum(kind);
   if (range.length > 0) {
-    auto reader = co_await service.data.read(request.context, source.version.manifest(), source.manifest, range.offset,
+    auto reader = co_await service.data.read(request.context, source.group, source.version.manifest(), source.manifest, range.offset,
                                              range.length);
     if (!reader) co_return failure(request, reader.error());
     while (true) {
@@ -99,7 +100,7 @@ task<S3Result<std::optional<metadata::Part>>> copy_once(const Service& service, 
   put.set_key(request.target.key);
   put.set_upload_id(std::string(request.parameter("uploadId")));
   *put.mutable_part() = part;
-  share_range(put, source.version, range);
+  share_range(put, source, range);
   auto result = co_await service.metadata.commit(request.context, std::move(command));
   if (!result) co_return failure(request, result.error());
   if (result->outcome() == metadata::SOURCE_GONE) co_return std::optional<metadata::Part>();

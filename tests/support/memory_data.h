@@ -41,10 +41,11 @@ class MemoryData final : public gateway::data::DataStore {
     co_return std::unique_ptr<gateway::data::Writer>(std::make_unique<MemoryWriter>(*this));
   }
 
-  task<Result<std::unique_ptr<gateway::data::Reader>>> read(Context ctx, metadata::ManifestId, metadata::Manifest manifest,
-                                                            std::uint64_t offset, std::uint64_t length) override {
+  task<Result<std::unique_ptr<gateway::data::Reader>>> read(Context ctx, metadata::GroupId group, metadata::ManifestId,
+                                                            metadata::Manifest manifest, std::uint64_t offset,
+                                                            std::uint64_t length) override {
     ++counts_.reads;
-    CO_TRY(auto bytes, co_await bytes_of(ctx, std::move(manifest)));
+    CO_TRY(auto bytes, co_await bytes_of(ctx, group, std::move(manifest)));
     GABION_CHECK(offset <= bytes.size() && length <= bytes.size() - offset, "a read lies inside the object");
     co_return std::unique_ptr<gateway::data::Reader>(
         std::make_unique<MemoryReader>(*this, bytes.substr(offset, length)));
@@ -94,11 +95,11 @@ class MemoryData final : public gateway::data::DataStore {
     int pieces_ = 0;
   };
 
-  task<Result<std::string>> bytes_of(Context ctx, metadata::Manifest manifest) {
+  task<Result<std::string>> bytes_of(Context ctx, metadata::GroupId group, metadata::Manifest manifest) {
     if (manifest.slices().empty()) co_return manifest.inline_data();
     std::string out;
     for (const metadata::Slice& slice : manifest.slices()) {
-      CO_TRY(const auto leaf, co_await metadata_.manifest(ctx, metadata::kRootGroup, slice.manifest()));
+      CO_TRY(const auto leaf, co_await metadata_.manifest(ctx, group, slice.manifest()));
       out.append(leaf.inline_data().substr(slice.offset(), slice.length()));
     }
     co_return out;

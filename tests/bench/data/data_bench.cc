@@ -47,7 +47,7 @@ task<metadata::Manifest> put(Rig& rig, const std::string& content, std::size_t s
 }
 
 task<std::uint64_t> get(Rig& rig, metadata::Manifest manifest) {
-  auto reader = co_await rig.store.read(Context(), 1, manifest, 0, manifest.size());
+  auto reader = co_await rig.store.read(Context(), metadata::kRootGroup, 1, manifest, 0, manifest.size());
   std::uint64_t total = 0;
   for (;;) {
     const auto piece = co_await (*reader)->next();

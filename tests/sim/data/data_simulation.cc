@@ -128,7 +128,7 @@ class Simulation : public DataWorld {
     const std::string& content = contents_.at(id);
     const std::uint64_t from = rng().below(content.size() + 1);
     const std::uint64_t length = rng().below(2) == 0 ? content.size() - from : rng().below(content.size() - from + 1);
-    auto reader = co_await store.read(Context(), id, metadata.at(id), from, length);
+    auto reader = co_await store.read(Context(), metadata::kRootGroup, id, metadata.at(id), from, length);
     if (!reader) {
       if (must_succeed) violate("a read was refused without a fault: {}", reader.error().message);
       co_return;

@@ -42,7 +42,7 @@ TEST_CASE("a block that is being read is left alone, however slow the reader is"
   CollectorWorld w;
   const std::string content = random_text(w.world.rng(), 3 * kBlockBytes);
   const auto id = w.put("key", content);
-  auto reader = w.world.run(w.store.read(Context(), id, w.metadata.at(id), 0, content.size()));
+  auto reader = w.world.run(w.store.read(Context(), metadata::kRootGroup, id, w.metadata.at(id), 0, content.size()));
   REQUIRE(reader.has_value());
   std::string got(w.world.run((*reader)->next())->text());
   w.metadata.remove("key");

@@ -251,7 +251,7 @@ TEST_CASE("a reader dropped in the middle leaves nothing behind") {
     drive->faults.delay_max = std::chrono::milliseconds(9);
   }
   {
-    auto reader = w.world.run(w.store.read(Context(), id, w.metadata.at(id), 100, 2 * kBlockBytes));
+    auto reader = w.world.run(w.store.read(Context(), metadata::kRootGroup, id, w.metadata.at(id), 100, 2 * kBlockBytes));
     REQUIRE(reader.has_value());
     REQUIRE(w.world.run((*reader)->next()).has_value());
     CHECK(w.store.core().pins.pinned(id));

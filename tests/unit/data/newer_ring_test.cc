@@ -73,7 +73,7 @@ TEST_CASE("repair leaves a copy away from home alone once a newer ring is heard 
   told.on_read = [&] { world.epochs.hear(world.old_ring.epoch() + 1); };
   world.placement.attach(world.ids[home], told);
   Repairer repairer(world.store, {});
-  const auto whole = world.world.run(repairer.make_whole({}, id, ref.id, {1}));
+  const auto whole = world.world.run(repairer.make_whole({}, metadata::kRootGroup, id, ref.id, {1}));
   REQUIRE_FALSE(whole.has_value());
   CHECK(whole.error().code == Errc::conflict);
   CHECK(away.has(DataWorld::key(ref.id, 1)));
@@ -100,7 +100,7 @@ TEST_CASE("repair goes by one numbering of the drives, though a drive leaves mea
   };
   world.placement.attach(world.ids[5], told);
   Repairer repairer(world.store, {});
-  const auto whole = world.world.run(repairer.make_whole({}, id, ref.id, {shard}));
+  const auto whole = world.world.run(repairer.make_whole({}, metadata::kRootGroup, id, ref.id, {shard}));
   REQUIRE_FALSE(whole.has_value());
   CHECK(whole.error().code == Errc::conflict);
   CHECK(world.drives[5]->has(DataWorld::key(ref.id, shard)));

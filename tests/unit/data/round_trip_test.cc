@@ -151,7 +151,7 @@ TEST_CASE("a multipart object that is deleted while it is read is read to its en
   const auto id = w.metadata.put("whole", whole);
   for (int i = 0; i < 3; ++i) w.metadata.remove("part" + std::to_string(i));
 
-  auto reader = w.world.run(w.store.read(Context(), id, w.metadata.at(id), 0, content.size()));
+  auto reader = w.world.run(w.store.read(Context(), metadata::kRootGroup, id, w.metadata.at(id), 0, content.size()));
   REQUIRE(reader.has_value());
   w.metadata.remove("whole");
   Collector collector(w.store, {.grace = Duration(0)});
