@@ -144,7 +144,9 @@ task<Result<Value>> ClusterMetadata::persist(Context ctx, Kind kind, Ask ask) {
   co_return Error(Errc::unavailable, "the metadata has no leader within reach: " + last.message);
 }
 
-task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command) {
+task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command) { co_return co_await commit_kept(ctx, command); }
+
+task<Result<CommandResult>> ClusterMetadata::commit_kept(Context ctx, Command& command) {
   if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
   command.set_group(options_.group);
   if (command.id().empty() && !alone()) {
@@ -154,7 +156,7 @@ task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command
   }
   const Kind kind = command.id().empty() ? Kind::command_once : Kind::command;
   return persist<CommandResult>(ctx, kind,
-                                [command = std::move(command)](Metadata& to, Context c) { return to.commit(c, command); });
+                                [&command](Metadata& to, Context c) { return to.commit(c, command); });
 }
 
 task<Result<Bucket>> ClusterMetadata::bucket(Context ctx, std::string name) {

@@ -44,6 +44,9 @@ class ClusterMetadata final : public Metadata {
   NodeId leader() const;
 
   task<Result<CommandResult>> commit(Context ctx, Command command) override;
+  // The same of a command that stays the caller's, to be sent to another group when this one answers `moved`: with the id and
+  // the time that it gets here, so that it happens once, in whichever group. It must live until the answer.
+  task<Result<CommandResult>> commit_kept(Context ctx, Command& command);
   task<Result<Bucket>> bucket(Context ctx, std::string name) override;
   task<Result<std::vector<Bucket>>> buckets(Context ctx) override;
   task<Result<Object>> object(Context ctx, BucketId bucket, std::string key, With with) override;
