@@ -128,7 +128,8 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::Grou
       continue;
     }
     // Readers of blocks that were replaced have pinned the manifest that had them.
-    const bool read = pinned(entry.manifest()) || (entry.pinned_as() != 0 && pinned(entry.pinned_as()));
+    const bool replaced = entry.pinned_as() != 0 && !core_.options.sabotage.collect_replaced;
+    const bool read = pinned(entry.manifest()) || (replaced && pinned(entry.pinned_as()));
     if (read && !core_.options.sabotage.collect_pinned) {
       postponed_.add();
       continue;

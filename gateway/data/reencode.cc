@@ -121,6 +121,8 @@ void Reencoder::add_to(MetricsRegistry& registry) const {
   registry.add("gabion_reencode_blocks_total", "Blocks coded anew for a narrower storage class.", "", blocks_);
   registry.add("gabion_reencode_bytes_total", "Plaintext bytes of those blocks.", "", bytes_);
   registry.add("gabion_reencode_failures_total", "Attempts to code a manifest's blocks anew that failed.", "", failures_);
+  registry.add("gabion_reencode_doubtful_blocks_total", "New blocks of which it is not known whether they are in use.", "",
+               in_doubt_);
 }
 
 std::optional<Reencoder::Assignment> Reencoder::current() const {
@@ -257,7 +259,10 @@ task<Result<void>> Reencoder::recode(Context ctx, Assignment begun, Item item) {
 task<Result<void>> Reencoder::commit(Context ctx, Item item, std::uint64_t contents, std::shared_ptr<Attempt> attempt) {
   const auto result = co_await core_.deps.metadata.commit(ctx, attempt->command(item, contents));
   if (!result) {
-    if (result.error().code == Errc::unknown_outcome) attempt->keep();
+    if (result.error().code == Errc::unknown_outcome) {
+      attempt->keep();
+      in_doubt_.add(item.blocks);
+    }
     co_return result.error();
   }
   if (result->outcome() == metadata::SOURCE_GONE) co_return Result<void>();
@@ -267,9 +272,13 @@ task<Result<void>> Reencoder::commit(Context ctx, Item item, std::uint64_t conte
   }
   // A command that came twice without being recognised is refused the second time: these are the manifest's blocks then.
   const auto now = co_await core_.deps.metadata.manifest(ctx, item.group, item.manifest);
-  if (!now || attempt->is(*now)) attempt->keep();
-  if (now && attempt->is(*now)) co_return Result<void>();
-  co_return Error(Errc::conflict, "the manifest, or the ring that its new blocks were placed by, changed meanwhile");
+  if (now && !attempt->is(*now)) {
+    co_return Error(Errc::conflict, "the manifest, or the ring that its new blocks were placed by, changed meanwhile");
+  }
+  attempt->keep();
+  if (now) co_return Result<void>();
+  in_doubt_.add(item.blocks);
+  co_return now.error();
 }
 
 }  // namespace gabion::gateway::data

@@ -51,6 +51,8 @@ class Reencoder {
   // nullopt: nothing to do. Another job, share or epoch begins anew.
   void assign(std::optional<Assignment> assignment);
   Progress progress() const;
+  // Blocks of which it is not known whether they became a manifest's: nobody will ever refer to them if they did not.
+  std::uint64_t blocks_in_doubt() const { return in_doubt_.value(); }
   void add_to(MetricsRegistry& registry) const;
 
  private:
@@ -85,7 +87,7 @@ class Reencoder {
   mutable std::mutex mutex_;
   std::optional<Assignment> assignment_;
   Progress progress_;
-  Counter blocks_, bytes_, failures_;
+  Counter blocks_, bytes_, failures_, in_doubt_;
 };
 
 }  // namespace gabion::gateway::data
