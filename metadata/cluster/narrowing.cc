@@ -90,8 +90,9 @@ erasure::Profile fitting_class(const ClusterState& state) {
   if (!state.automatic_class() || state.has_narrowing()) return is;
   const std::vector<std::size_t> nodes = drives_by_node(state);
   const erasure::Profile fits = erasure::default_profile(nodes);
-  if (fits.total() > is.total() || (fits.total() < is.total() && too_wide(nodes, is))) return fits;
-  return is;
+  if (fits.total() > is.total()) return fits;
+  // What is stored more than once stays so.
+  return fits.total() < is.total() && fits.parity != 0 && too_wide(nodes, is) ? fits : is;
 }
 
 Result<Change> begin_narrowing(const ClusterState& before, const ClusterState& wanted, Plan plan, const Facts& facts) {

@@ -147,6 +147,14 @@ TEST_CASE("a class that was configured is not changed: fewer drives than it is w
   CHECK(change.error().message.find("configured") != std::string::npos);
 }
 
+TEST_CASE("what is stored more than once is not brought down to once") {
+  ClusterState state = cluster_of(1, 2);
+  REQUIRE(profile(state) == erasure::Profile{1, 1});
+  const auto change = drain_drive(state, drive_id(2), {});
+  REQUIRE_FALSE(change.has_value());
+  CHECK(change.error().code == Errc::denied);
+}
+
 TEST_CASE("a drive or node that is lost narrows nothing by itself") {
   ClusterState state = cluster_of(1, 6);
   const auto lost = mark_drive_out(state, drive_id(6), {});
