@@ -22,9 +22,6 @@ Result<CommandResult> replace_blocks(Transaction& tx, const Step& step, ReplaceB
   Manifest& fresh = *command.mutable_blocks();
   if (manifest.contents() != command.contents() || !same_lengths(manifest, fresh)) return refuse(STALE, "contents");
   if (placed_by_dropped_ring(tx, fresh)) return refuse(STALE, "ring");
-  // Another group may adopt it with the blocks it had when it was lent: they would be collected before.
-  TRY(const bool lent, is_lent(tx, id));
-  if (lent) return refuse(STALE, "lent");
   TRY(const bool lent, is_lent(tx, id));
   if (lent) return refuse(STALE, "lent");
 
