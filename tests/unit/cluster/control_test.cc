@@ -45,8 +45,9 @@ struct Node {
 
 class World {
  public:
-  explicit World(unsigned count, unsigned drives_each = 3, std::optional<erasure::Profile> configured = {})
-      : metadata(sim.clock()) {
+  explicit World(unsigned count, unsigned drives_each = 3, std::optional<erasure::Profile> configured = {},
+                 Duration every = Duration(0))
+      : metadata(sim.clock()), orphans_every(every) {
     log::set_level(log::Level::error);
     set_state(cluster_of(count, drives_each, configured));
     ClusterState now = state();
@@ -118,6 +119,7 @@ class World {
 
   sim::SimWorld sim{1};
   FakeGroups metadata;
+  const Duration orphans_every;
   NodeId leader{1};
   std::uint64_t term = 1;
   std::vector<std::unique_ptr<Node>> nodes;
@@ -131,6 +133,7 @@ Node::Node(World& w, NodeId id) : world(w), self(id), peers(id) {
   control.term = [this] { return world.term; };
   control.clock = &world.sim.clock();
   control.rng = &world.sim.rng();
+  control.orphans_every = world.orphans_every;
   controller = std::make_unique<Controller>(std::move(control));
   AgentOptions options;
   options.self = self;
@@ -418,6 +421,82 @@ TEST_CASE("whatever fails, a ring is dropped in the end, and not before every gr
     world.pass(seconds(8));
     CHECK(world.state().previous_rings_size() == 0);
   }
+}
+
+namespace {
+
+JobReport report_on(const Orders::Work& work) {
+  JobReport report;
+  report.set_job(work.job);
+  report.set_share_index(work.index);
+  report.set_share_count(work.count);
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("a search for orphans gets its fence when all workers are ready, and goes on when no group takes older blocks") {
+  World world(3);
+  world.split("m");
+  const std::uint64_t before = world.state().ring_epoch();
+  ClusterState next = world.state();
+  start_job(next, JOB_ORPHANS, "asked for", {});
+  world.set_state(std::move(next));
+  world.node(2).write_ring = before;
+  const auto job = [&] { return world.state().jobs(world.state().jobs_size() - 1); };
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    world.pass(seconds(2));
+    CHECK(job().epoch() == 0);
+    REQUIRE(world.node(n).orders.orphans.has_value());
+    CHECK(world.node(n).orders.orphans->epoch == 0);
+    JobReport report = report_on(*world.node(n).orders.orphans);
+    report.set_ready(true);
+    world.node(n).jobs = {report};
+  }
+  world.pass(seconds(2));
+  const std::uint64_t fence = before + 1;
+  CHECK(job().epoch() == fence);
+  CHECK(world.state().ring_epoch() == fence);
+  CHECK(world.node(3).orders.orphans->epoch == fence);
+  CHECK_FALSE(world.node(3).orders.orphans->fence_stands);  // n2 writes by the ring before
+  world.metadata.others[1].up = false;
+  world.node(2).write_ring = 0;
+  world.pass(seconds(3));
+  CHECK_FALSE(world.node(3).orders.orphans->fence_stands);  // one group does not know of it
+  world.metadata.others[1].up = true;
+  world.pass(seconds(3));
+  CHECK(world.node(3).orders.orphans->fence_stands);
+  CHECK(world.metadata.others[1].oldest == fence);
+  CHECK(world.state().previous_rings_size() == 0);
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    JobReport report = report_on(*world.node(n).orders.orphans);
+    report.set_bytes_moved(10);
+    report.set_failed_blocks(n == 3 ? 1 : 0);
+    report.set_finished(true);
+    world.node(n).jobs = {report};
+  }
+  world.pass(seconds(2));
+  CHECK(job().state() == JOB_DONE);
+  CHECK(job().bytes() == 30);
+  CHECK(job().failed_blocks() == 1);
+}
+
+TEST_CASE("orphans are looked for by schedule, one search at a time") {
+  World world(3, 3, {}, minutes(10));
+  const auto searches = [&] {
+    const ClusterState state = world.state();
+    return std::count_if(state.jobs().begin(), state.jobs().end(), [](const Job& job) { return job.kind() == JOB_ORPHANS; });
+  };
+  world.pass(minutes(30));
+  CHECK(searches() == 1);
+  ClusterState next = world.state();
+  REQUIRE(cancel_job(next, next.last_job(), world.sim.clock().wall()).has_value());
+  next.set_orphans_us(world.sim.clock().wall());
+  world.set_state(std::move(next));
+  world.pass(minutes(9));
+  CHECK(searches() == 1);
+  world.pass(minutes(2));
+  CHECK(searches() == 2);
 }
 
 TEST_CASE("a node that is lost is given up also while a group does not answer") {
