@@ -44,7 +44,7 @@ std::string totals();
 std::string bucket_by_name(std::string_view name);
 std::string bucket_by_id(BucketId id);
 std::string cluster_state();
-std::string contents(ManifestId name);                             // whose contents they are, unless the name is the manifest's id
+std::string contents(ManifestId name);                           // whose contents they are, unless it is the id of the manifest
 std::string doomed(ManifestId manifest);
 std::string references(ManifestId manifest);
 std::string repair(std::string_view block);

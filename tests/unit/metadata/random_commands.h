@@ -4,7 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "metadata/apply.h"
-#include "tests/unit/metadata/subject.h"
+#include "tests/unit/metadata/commands.h"
 
 namespace gabion::metadata::test {
 
@@ -197,6 +197,8 @@ inline void check_references(const KvStore& store) {
   for_each<Part>(store, Table::other, "p", 0, [&](const std::string&, const Part& part) {
     if (part.manifest() != 0) ++counted[part.manifest()];
   });
+  for_each<Loan>(store, Table::other, keys::all_loans(), 0,
+                 [&](const std::string&, const Loan& loan) { ++counted[loan.manifest()]; });
   std::map<ManifestId, Manifest> manifests;
   for_each<Manifest>(store, Table::manifests, "", 0, [&](const std::string& key, const Manifest& manifest) {
     manifests[load_be64(key.data())] = manifest;
