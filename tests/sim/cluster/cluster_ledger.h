@@ -33,16 +33,10 @@ class ClusterLedger {
     const auto it = contents_.find(etag);
     return it == contents_.end() ? nullptr : &it->second;
   }
-  // Blocks of a write whose commit may have happened: nobody removes them when it did not.
-  void disown(const metadata::Manifest& manifest) {
-    for (const metadata::Block& block : manifest.blocks()) disowned_.insert(block.id());
-  }
-  bool disowned(const BlockId& block) const { return disowned_.contains(std::string(block.raw())); }
 
  private:
   std::map<std::string, std::set<std::string>> possible_;
   std::map<std::string, std::string> contents_;  // by etag
-  std::set<std::string> disowned_;
 };
 
 }  // namespace gabion::test

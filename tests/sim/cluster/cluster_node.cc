@@ -48,7 +48,13 @@ ClusterNode::ClusterNode(ClusterShared& shared, NodeId self, MemoryMetadata* loc
   repairer_->set_share({0, 0});  // until it is told
   rebalancer_ = std::make_unique<Rebalancer>(
       *store_, *repairer_, Rebalancer::RebalanceOptions{.bytes_per_second = 0, .blocks_at_once = 4, .retry = seconds(2)});
+  Reencoder::ReencodeOptions recode;
+  recode.bytes_per_second = 0;
+  recode.retry = seconds(2);
+  reencoder_ = std::make_unique<Reencoder>(*store_, recode);
   scrubber_ = std::make_unique<Scrubber>(*store_, *repairer_, Scrubber::ScrubOptions{.bytes_per_second = 0});
+  sweeper_ = std::make_unique<OrphanSweeper>(
+      *store_, OrphanSweeper::SweepOptions{.memory_bytes = 600, .entries_per_second = 100});
   Collector::CollectorOptions collect{.interval = seconds(5), .grace = shared_.grace};
   Controller* const controller = controller_.get();
   collect.collects_here = [controller] { return controller != nullptr; };
@@ -77,20 +83,35 @@ metadata::DriveInfo ClusterNode::add_drive() {
   sim::SimDrive& drive = *drives_.back();
   GABION_CHECK(drive.open().has_value(), "a fresh drive opens");
   shards_.add(drive.identity.drive, *drive.engine);
-  std::vector<Scrubber::LocalDrive> scrubbed;
-  for (auto& each : drives_) {
-    Scrubber::LocalDrive local;
-    local.id = each->identity.drive;
-    local.store = each->engine.get();
-    local.verify = [engine = each->engine.get()](Context ctx, chunkserver::ShardKey key) { return engine->verify(ctx, key); };
-    scrubbed.push_back(std::move(local));
-  }
-  scrubber_->set_drives(std::move(scrubbed));
+  hand_drives_over();
   metadata::DriveInfo info;
   info.set_id(std::string(drive.identity.drive.raw()));
   info.set_path("/disk" + std::to_string(drives_.size()));
   info.set_weight(100);
   return info;
+}
+
+void ClusterNode::hand_drives_over() {
+  std::vector<Scrubber::LocalDrive> scrubbed;
+  std::vector<OrphanSweeper::LocalDrive> swept;
+  for (auto& each : drives_) {
+    chunkserver::DriveStore* const engine = each->engine.get();
+    Scrubber::LocalDrive local;
+    local.id = each->identity.drive;
+    local.store = engine;
+    local.verify = [engine](Context ctx, chunkserver::ShardKey key) { return engine->verify(ctx, key); };
+    scrubbed.push_back(std::move(local));
+    OrphanSweeper::LocalDrive sweep;
+    sweep.id = each->identity.drive;
+    sweep.store = engine;
+    sweep.position = [engine] { return engine->position(); };
+    sweep.list_before = [engine](Context ctx, std::uint64_t position, chunkserver::ShardKey from, std::size_t limit) {
+      return engine->list_before(ctx, position, from, limit);
+    };
+    swept.push_back(std::move(sweep));
+  }
+  scrubber_->set_drives(std::move(scrubbed));
+  sweeper_->set_drives(std::move(swept));
 }
 
 metadata::NodeInfo ClusterNode::info() const {
@@ -107,7 +128,9 @@ void ClusterNode::start() {
   if (controller_) controller_->start(executor);
   repairer_->start(executor);
   rebalancer_->start(executor);
+  reencoder_->start(executor);
   scrubber_->start(executor);
+  sweeper_->start(executor);
   collector_->start(executor);
   agent_->start(executor);
   running_ = true;
@@ -120,7 +143,9 @@ void ClusterNode::stop() {
   world.run(agent_->stop());
   world.run(gate_.close());
   world.run(collector_->stop());
+  world.run(sweeper_->stop());
   world.run(scrubber_->stop());
+  world.run(reencoder_->stop());
   world.run(rebalancer_->stop());
   world.run(repairer_->stop());
   world.run(store_->close());
@@ -181,26 +206,38 @@ task<metadata::cluster::Heartbeat> ClusterNode::report() {
     each.set_failed(!status || status->health == chunkserver::DriveHealth::failed);
     if (status) each.set_shard_bytes(status->shard_bytes);
   }
-  const Rebalancer::Progress moved = rebalancer_->progress();
-  if (moved.job != 0) {
+  report_jobs(heartbeat);
+  co_return heartbeat;
+}
+
+void ClusterNode::report_jobs(metadata::cluster::Heartbeat& heartbeat) const {
+  const auto add = [&](const auto& progress, std::uint64_t done, std::uint64_t failed, bool ready) {
+    if (progress.job == 0) return;
     metadata::cluster::JobReport& job = *heartbeat.add_jobs();
-    job.set_job(moved.job);
-    job.set_share_index(moved.share.index);
-    job.set_share_count(moved.share.count);
-    job.set_blocks_done(moved.blocks_done);
-    job.set_failed_blocks(moved.failed_blocks);
-    job.set_finished(moved.finished);
+    job.set_job(progress.job);
+    job.set_share_index(progress.share.index);
+    job.set_share_count(progress.share.count);
+    job.set_blocks_done(done);
+    job.set_failed_blocks(failed);
+    job.set_ready(ready);
+    job.set_finished(progress.finished);
+  };
+  const Rebalancer::Progress moved = rebalancer_->progress();
+  add(moved, moved.blocks_done, moved.failed_blocks, false);
+  const Reencoder::Progress recoded = reencoder_->progress();
+  if (recoded.job != 0) {
+    metadata::cluster::JobReport& job = *heartbeat.add_jobs();
+    job.set_job(recoded.job);
+    job.set_share_index(recoded.share.index);
+    job.set_share_count(recoded.share.count);
+    job.set_blocks_done(recoded.blocks_done);
+    job.set_failed_blocks(recoded.failed_blocks);
+    job.set_finished(recoded.finished);
   }
   const Scrubber::Progress scrubbed = scrubber_->progress();
-  if (scrubbed.job != 0) {
-    metadata::cluster::JobReport& job = *heartbeat.add_jobs();
-    job.set_job(scrubbed.job);
-    job.set_share_index(scrubbed.share.index);
-    job.set_share_count(scrubbed.share.count);
-    job.set_failed_blocks(scrubbed.bad_shards);
-    job.set_finished(scrubbed.finished);
-  }
-  co_return heartbeat;
+  add(scrubbed, scrubbed.shards_done, scrubbed.bad_shards, false);
+  const OrphanSweeper::Progress swept = sweeper_->progress();
+  add(swept, swept.shards_done, swept.drives_left_out, swept.ready);
 }
 
 void ClusterNode::obey(const metadata::cluster::Orders& orders) {
@@ -216,9 +253,19 @@ void ClusterNode::obey(const metadata::cluster::Orders& orders) {
     move->writers_settled = work->writers_settled;
   }
   rebalancer_->assign(move);
+  std::optional<Reencoder::Assignment> recode;
+  if (const auto& work = orders.reencode; work && (work->fence_stands || shared_.recode_unfenced)) {
+    recode = Reencoder::Assignment{work->job, work->epoch, {work->index, work->count}, work->paused};
+  }
+  reencoder_->assign(recode);
   std::optional<Scrubber::Assignment> scrub;
   if (const auto& work = orders.scrub) scrub = Scrubber::Assignment{work->job, work->paused, {work->index, work->count}};
   scrubber_->assign(scrub);
+  std::optional<OrphanSweeper::Assignment> sweep;
+  if (const auto& work = orders.orphans) {
+    sweep = OrphanSweeper::Assignment{work->job, work->epoch, work->fence_stands, work->paused, {work->index, work->count}};
+  }
+  sweeper_->assign(sweep);
 }
 
 }  // namespace gabion::test

@@ -10,7 +10,9 @@
 #include "common/rpc/router.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/collector.h"
+#include "gateway/data/orphans.h"
 #include "gateway/data/rebalance.h"
+#include "gateway/data/reencode.h"
 #include "gateway/data/repair.h"
 #include "gateway/data/scrub.h"
 #include "metadata/cluster/agent.h"
@@ -31,6 +33,7 @@ struct ClusterShared {
   SecretKey master_key;
   gateway::data::Sabotage sabotage;
   bool finish_early = false;
+  bool recode_unfenced = false;
   Duration out_after = std::chrono::seconds(60);
   Duration grace = std::chrono::seconds(5);
 };
@@ -48,6 +51,7 @@ class ClusterNode {
   metadata::cluster::Controller& controller() { return *controller_; }
   gateway::data::BlockStore& store() { return *store_; }
   gateway::data::Repairer& repairer() { return *repairer_; }
+  const gateway::data::Reencoder& reencoder() const { return *reencoder_; }
   gateway::data::Placement& placement() { return placement_; }
   std::vector<std::unique_ptr<sim::SimDrive>>& drives() { return drives_; }
 
@@ -61,6 +65,8 @@ class ClusterNode {
   task<metadata::cluster::Heartbeat> report();
   task<void> adopt(metadata::Metadata::VersionedClusterState current);
   task<void> ask_failed_drives();
+  void hand_drives_over();
+  void report_jobs(metadata::cluster::Heartbeat& heartbeat) const;
   void obey(const metadata::cluster::Orders& orders);
   chunkserver::ShardStore* store_of(const DriveId& drive, NodeId node);
 
@@ -80,7 +86,9 @@ class ClusterNode {
   std::unique_ptr<gateway::data::BlockStore> store_;
   std::unique_ptr<gateway::data::Repairer> repairer_;
   std::unique_ptr<gateway::data::Rebalancer> rebalancer_;
+  std::unique_ptr<gateway::data::Reencoder> reencoder_;
   std::unique_ptr<gateway::data::Scrubber> scrubber_;
+  std::unique_ptr<gateway::data::OrphanSweeper> sweeper_;
   std::unique_ptr<gateway::data::Collector> collector_;
   std::unique_ptr<metadata::cluster::Agent> agent_;
   Gate gate_;

@@ -30,6 +30,7 @@ class Simulation {
       : world_(simulation.seed), network_(world_), shared_(world_, network_) {
     shared_.sabotage = simulation.sabotage;
     shared_.finish_early = simulation.finish_early;
+    shared_.recode_unfenced = simulation.recode_unfenced;
     found();
   }
   ~Simulation() {
@@ -128,12 +129,13 @@ class Simulation {
   task<void> operate() {
     while (working_ > 0 && !violation_) {
       co_await pause(seconds(8));
-      switch (rng().below(9)) {
+      switch (rng().below(10)) {
         case 0:
         case 1: co_await cut_off(random_node(), random_time(seconds(12))); break;
         case 2: co_await one_disaster(); break;
         case 3: network_.set_faults({.lost = static_cast<std::uint32_t>(rng().below(15)), .late = 30}); break;
         case 4: network_.set_faults({}); break;
+        case 5: co_await start_job(metadata::JOB_ORPHANS); break;
         default: co_await change_layout();
       }
     }
@@ -223,10 +225,12 @@ class Simulation {
       if (!co_await (*writer)->append(as_bytes(std::string_view(content).substr(from, n)))) co_return;
       from += n;
       if (rng().below(30) == 0) co_return;  // the client went away
+      if (rng().below(30) == 0) co_return (*writer)->release();  // the gateway died
       co_await pause(rng().below(6) == 0 ? seconds(5) : milliseconds(200));
     }
     auto written = co_await (*writer)->finish();
     if (!written) co_return;
+    if (rng().below(6) == 0) co_await pause(seconds(30));
     const std::string etag = random_text(rng(), 16);
     Command command;
     auto& put = *command.mutable_put_object();
@@ -243,9 +247,10 @@ class Simulation {
       ledger_.refused(key, etag);
       co_return;
     }
-    (*writer)->release();
-    if (!result) ledger_.disown(written->manifest);
-    else ledger_.acknowledged(key, etag);
+    (*writer)->release();  // also where it was refused: as if the gateway had died before it could clean up
+    if (!result) co_return;
+    if (result->outcome() == metadata::APPLIED) ledger_.acknowledged(key, etag);
+    else ledger_.refused(key, etag);
   }
 
   task<void> delete_once(ClusterNode& at, std::string key) {
@@ -387,6 +392,7 @@ class Simulation {
     for (const metadata::Job& job : now.jobs()) {
       if (cluster::active(job)) co_return false;
     }
+    if (now.has_narrowing()) co_return false;
     for (const DriveId& drive : lost_) {
       const auto* const info = cluster::find_drive(now, drive);
       if (info != nullptr && !info->out() && !cluster::find_node(now, NodeId{info->node()})->out()) co_return false;
@@ -402,21 +408,27 @@ class Simulation {
     world_.run_for(seconds(15));
     wait_until_settled(when);
     if (!violation_) world_.run(check_places(when, Strays::allowed));
-    // Writes whose answers were lost may have left shards where nobody looks for them: scrub does.
-    if (!violation_) world_.run(start_scrub());
-    wait_until_settled(when);
+    // Writes whose answers were lost may have left shards where nobody looks for them: scrub does. Those that did not happen
+    // have left orphans.
+    for (const auto kind : {metadata::JOB_SCRUB, metadata::JOB_ORPHANS}) {
+      if (!violation_) world_.run(start_job(kind));
+      wait_until_settled(when);
+    }
     if (violation_) return;
     world_.run(check_places(when, Strays::forbidden));
     world_.run(check_contents(when));
     if (std::exchange(stop_watching_, true)) return;
     world_.run(watching_.close());
   }
-  task<void> start_scrub() {
-    co_await change([&](auto now) {
+  task<void> start_job(metadata::JobKind kind) {
+    co_await change([&](auto now) -> Result<cluster::Change> {
+      for (const metadata::Job& job : now.jobs()) {
+        if (job.kind() == kind && cluster::active(job)) return Error(Errc::conflict, "there is one");
+      }
       cluster::Change change;
-      cluster::start_job(now, metadata::JOB_SCRUB, "to be sure", nodes_[0]->controller().facts());
+      cluster::start_job(now, kind, "to be sure", nodes_[0]->controller().facts());
       change.state = std::move(now);
-      return Result<cluster::Change>(std::move(change));
+      return change;
     });
   }
   void wait_until_settled(const std::string& when) {
@@ -450,7 +462,7 @@ class Simulation {
     co_return out;
   }
 
-  // Every live shard is at home and good, and, after a scrub, nothing else is on any drive.
+  // Every live shard is at home and good, and, after a scrub and a search for orphans, nothing else is on any drive.
   enum class Strays { allowed, forbidden };
   task<void> check_places(std::string when, Strays strays) {
     const auto ring = ring::Ring::decode((co_await state()).ring()).value();
@@ -458,6 +470,10 @@ class Simulation {
     std::map<DriveId, std::set<ShardKey>> expected;
     for (const BlockRef& block : co_await live_blocks()) {
       const auto row = ring.row(ring.partition_of(block.id));
+      if (BlockLayout(block).shards() > row.size()) {
+        co_return violate("{}: a block of {} has more shards than a row of the ring has drives", when,
+                          erasure::to_string(block.profile));
+      }
       for (unsigned shard = 0; shard < BlockLayout(block).shards(); ++shard) {
         const DriveId home = ring.drives()[row[shard]].id;
         const ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
@@ -472,9 +488,9 @@ class Simulation {
       if (strays == Strays::allowed) break;
       const auto page = *co_await drive->engine->list({}, {}, 100'000);
       for (const auto& shard : page.shards) {
-        if (expected[id].contains(shard.key) || ledger_.disowned(shard.key.block)) continue;
-        co_return violate("{}: shard {} of block {} is a stray on {}", when, shard.key.index, shard.key.block.to_hex(),
-                          id.to_hex());
+        if (expected[id].contains(shard.key)) continue;
+        co_return violate("{}: shard {} of block {} is a stray or an orphan on {}", when, shard.key.index,
+                          shard.key.block.to_hex(), id.to_hex());
       }
     }
   }
@@ -482,7 +498,7 @@ class Simulation {
   task<void> check_contents(std::string when) {
     for (const auto& [key, possible] : ledger_.keys()) {
       ClusterNode& at = *nodes_[rng().below(nodes_.size())];
-      if (at.self() == left_) continue;
+      if (left_.contains(at.self())) continue;
       const auto etag = co_await get_once(at, key, Duration(0), true);
       if (etag && !ledger_.may_be(key, *etag)) violate("{}: an acknowledged change of {} is not what is read", when, key);
     }
@@ -502,9 +518,10 @@ class Simulation {
       }
       if (!removed) return violate("a node that drains cannot be removed");
       network_.isolate(leaver);
-      left_ = leaver;
+      left_.insert(leaver);
       for (const auto& [key, possible] : ledger_.keys()) world_.run(get_once(*nodes_[0], key, Duration(0), true));
-      return settle("after a node left");
+      settle("after a node left");
+      if (violation_) return;
     }
   }
 
@@ -525,7 +542,7 @@ class Simulation {
   Gate watching_;
   std::optional<std::string> violation_;
   std::size_t workers_ = 0, working_ = 0;
-  NodeId left_{};  // the node that was removed at last
+  std::set<NodeId> left_;  // nodes that were removed at last
   bool disaster_done_ = false;
   bool stop_watching_ = false;
 };
