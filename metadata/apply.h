@@ -75,13 +75,13 @@ Result<void> drop_reference(Transaction& tx, const Step& step, ManifestId manife
 // What a command brings along from another group, for the manifests that it refers to and that are not here.
 class Adoptable {
  public:
-  explicit Adoptable(const google::protobuf::RepeatedPtrField<AdoptedManifest>& adopted);
+  Adoptable(const Step& step, const google::protobuf::RepeatedPtrField<AdoptedManifest>& adopted);
   const Manifest* find(ManifestId id) const;
 
  private:
   std::unordered_map<ManifestId, const Manifest*> manifests_;
 };
-// A manifest that is here or can be adopted; false when it is neither.
+// A manifest that is here, or can be adopted with all that it refers to; false when it is neither.
 Result<bool> find_shared(Transaction& tx, const Adoptable& adoptable, ManifestId id, Manifest& manifest);
 // Counts one more reference to it, and takes it in when it is not here yet. False, and nothing has changed, when it is neither
 // here nor brought along.

@@ -24,10 +24,23 @@ Result<void> take_in(Transaction& tx, ManifestId id, const Manifest& manifest) {
   return add_intents(tx, id, intents);
 }
 
+// Slices refer to what has none itself.
+Result<bool> has_slice(Transaction& tx, const Adoptable& adoptable, const Slice& slice) {
+  Manifest stored;
+  TRY(const bool here, tx.read(Table::manifests, keys::manifest(slice.manifest()), stored));
+  const Manifest* leaf = here ? &stored : adoptable.find(slice.manifest());
+  return leaf != nullptr && leaf->slices_size() == 0 && slice.offset() <= leaf->size() &&
+         slice.length() <= leaf->size() - slice.offset();
+}
+
 }  // namespace
 
-Adoptable::Adoptable(const google::protobuf::RepeatedPtrField<AdoptedManifest>& adopted) {
-  for (const AdoptedManifest& each : adopted) manifests_.emplace(each.id(), &each.manifest());
+// Numbers that this group has yet to give cannot come from another one.
+Adoptable::Adoptable(const Step& step, const google::protobuf::RepeatedPtrField<AdoptedManifest>& adopted) {
+  for (const AdoptedManifest& each : adopted) {
+    const bool own = each.id() >> kManifestIndexBits == step.made >> kManifestIndexBits;
+    if (!own || each.id() < step.made) manifests_.emplace(each.id(), &each.manifest());
+  }
 }
 
 const Manifest* Adoptable::find(ManifestId id) const {
@@ -39,8 +52,13 @@ Result<bool> find_shared(Transaction& tx, const Adoptable& adoptable, ManifestId
   TRY(const bool here, tx.read(Table::manifests, keys::manifest(id), manifest));
   if (here) return true;
   const Manifest* foreign = adoptable.find(id);
-  if (foreign != nullptr) manifest = *foreign;
-  return foreign != nullptr;
+  if (foreign == nullptr) return false;
+  for (const Slice& slice : foreign->slices()) {
+    TRY(const bool whole, has_slice(tx, adoptable, slice));
+    if (!whole) return false;
+  }
+  manifest = *foreign;
+  return true;
 }
 
 Result<bool> refer_to(Transaction& tx, const Adoptable& adoptable, ManifestId id) {
@@ -49,13 +67,12 @@ Result<bool> refer_to(Transaction& tx, const Adoptable& adoptable, ManifestId id
     TRY_OK(add_reference(tx, id));
     return true;
   }
-  const Manifest* foreign = adoptable.find(id);
-  if (foreign == nullptr) return false;
-  Manifest manifest = *foreign;
+  Manifest manifest;
+  TRY(const bool found, find_shared(tx, adoptable, id, manifest));
+  if (!found) return false;
   for (Slice& slice : *manifest.mutable_slices()) {
     slice.clear_group();
-    TRY(const bool leaf, refer_to(tx, adoptable, slice.manifest()));
-    if (!leaf) return Error(Errc::corrupt, "a manifest was adopted without what it refers to");
+    TRY_OK(refer_to(tx, adoptable, slice.manifest()));
   }
   TRY_OK(take_in(tx, id, manifest));
   return true;

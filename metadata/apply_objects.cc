@@ -87,7 +87,7 @@ Result<CommandResult> put_object(Transaction& tx, const Step& step, PutObject& c
   if (command.has_share()) {
     const ManifestId shared = command.share().manifest();
     // Counted before the old version's reference goes: it may be the same manifest.
-    TRY(const bool there, refer_to(tx, Adoptable(command.adopted()), shared));
+    TRY(const bool there, refer_to(tx, Adoptable(step, command.adopted()), shared));
     if (!there) return refuse(SOURCE_GONE);
     version.set_manifest(shared);
   } else if (command.has_manifest()) {

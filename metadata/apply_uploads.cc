@@ -67,7 +67,7 @@ Result<std::optional<std::vector<Slice>>> flatten(Transaction& tx, const Adoptab
 
 // The manifest of a part that is made of existing bytes, with its references counted; nullopt when a source is gone.
 Result<std::optional<ManifestId>> share_bytes(Transaction& tx, const Step& step, const PutPart& command, std::uint64_t& size) {
-  const Adoptable adoptable(command.adopted());
+  const Adoptable adoptable(step, command.adopted());
   Manifest composite;
   for (const Slice& share : command.shares()) {
     if (share.length() == 0) continue;

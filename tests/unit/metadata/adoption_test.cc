@@ -238,6 +238,23 @@ TEST_CASE("blocks are not replaced while they are lent, on their own or as a par
   check_references(w.child.store());
 }
 
+TEST_CASE("a manifest that its own group has yet to make is not taken in") {
+  TwoGroups w;
+  const Version plain = w.root.apply(put_blocks(1, "a", "block", 1000)).version();
+  const auto with_id = [&](ManifestId id) {
+    Command command = w.copy_to("x", plain);
+    command.mutable_put_object()->mutable_share()->set_manifest(id);
+    command.mutable_put_object()->mutable_adopted(0)->set_id(id);
+    return command;
+  };
+  const std::uint64_t next = w.child.machine().applied() + 1;
+  CHECK(w.child.outcome(with_id(manifest_id(1, next))) == SOURCE_GONE);
+  CHECK(w.child.outcome(with_id(manifest_id(1, next + 100))) == SOURCE_GONE);
+  CHECK(w.child.outcome(with_id(manifest_id(1, 1))) == APPLIED);  // made here, removed, and back from elsewhere
+  CHECK(w.child.outcome(with_id(manifest_id(2, next + 100))) == APPLIED);
+  check_references(w.child.store());
+}
+
 TEST_CASE("manifests that make no sense together do not enter the log") {
   TwoGroups w;
   const Version whole = w.whole_object("a");
