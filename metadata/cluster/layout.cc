@@ -177,7 +177,8 @@ Result<Change> undrain_node(ClusterState state, NodeId id, const Facts& facts) {
   node->set_draining(false);
   node->set_out(false);
   forget_drain(state, id);
-  return with_ring(before, std::move(state), fmt::format("node {} takes data again", to_string(id)), facts, FollowClass::both_ways);
+  std::string summary = fmt::format("node {} takes data again", to_string(id));
+  return with_ring(before, std::move(state), std::move(summary), facts, FollowClass::both_ways);
 }
 
 Result<Change> mark_node_out(ClusterState state, NodeId id, const Facts& facts) {

@@ -141,6 +141,11 @@ void forget_drain(ClusterState& state, const DriveId& drive) {
   }
 }
 
+ClusterState when_narrow(ClusterState state) {
+  drain_noted(state, Narrowing(state.narrowing()));
+  return state;
+}
+
 Result<bool> carry_on_narrowing(ClusterState& state, const Facts& facts) {
   if (!state.has_narrowing()) return false;
   const Job* const job = find_job(state, state.narrowing().job());

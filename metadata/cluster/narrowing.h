@@ -27,6 +27,8 @@ Result<void> narrow_later(Change& change, const Facts& facts);
 // It is not to be drained in the third step after all.
 void forget_drain(ClusterState& state, NodeId node);
 void forget_drain(ClusterState& state, const DriveId& drive);
+// The state as it will be after the third step.
+ClusterState when_narrow(ClusterState state);
 // The third step, when the second is done. False: it is not, or nothing is to be done.
 Result<bool> carry_on_narrowing(ClusterState& state, const Facts& facts);
 

@@ -8,6 +8,7 @@
 #include "common/digest.h"
 #include "common/encoding.h"
 #include "common/text.h"
+#include "metadata/cluster/narrowing.h"
 #include "tools/serve/view_of_state.h"
 
 namespace gabion::serve {
@@ -18,6 +19,7 @@ using metadata::ClusterState;
 
 // A drive keeps a reserve, and shards are not spread to the last byte.
 constexpr std::uint64_t kFillPercentMax = 90;
+constexpr std::uint64_t kFillPercentTold = 75;
 
 // A node that drains keeps the role, so that it takes it up again when it is taken back; what counts are the groups.
 Result<cluster::Change> without_node(ClusterState state, NodeId node, const PlanFacts& known) {
@@ -73,33 +75,50 @@ std::string plan_id(const Change& change, std::uint64_t version) {
   return hex_encode(as_bytes(sha256(as_bytes(text)))).substr(0, 12);
 }
 
-// The most shards of one block that a node may have to hold, when the nodes that take data share them as evenly as they can.
+// Where the loss of one node would be that of data, with the nodes and drives that take data in the end.
 void warn_of_few_nodes(const ClusterState& state, std::vector<std::string>& warnings) {
-  const auto nodes = std::count_if(state.nodes().begin(), state.nodes().end(), [&](const metadata::NodeInfo& node) {
-    return std::any_of(state.drives().begin(), state.drives().end(), [&](const metadata::DriveInfo& drive) {
-      return drive.node() == node.id() && cluster::in_use(state, drive);
-    });
-  });
+  const std::vector<std::size_t> nodes = cluster::drives_by_node(state);
   const unsigned total = state.data_shards() + state.parity_shards();
-  if (nodes == 0) return;
-  const auto on_one = (total + static_cast<unsigned>(nodes) - 1) / static_cast<unsigned>(nodes);
-  if (on_one <= state.parity_shards()) return;
+  const auto on_one = erasure::most_in_one(nodes, total);
+  if (nodes.size() < 2 || !on_one || *on_one <= state.parity_shards()) return;
   warnings.push_back(fmt::format("{} nodes take data: one that is lost takes {} of the {} shards of a block, and {} may be lost",
-                                 nodes, on_one, total, state.parity_shards()));
+                                 nodes.size(), *on_one, total, state.parity_shards()));
 }
 
-Result<void> check_room(const ClusterState& after, const PlanFacts& facts, bool shrinks, std::vector<std::string>& warnings) {
+// What all that is stored takes when it is coded as the class is after the change.
+std::uint64_t stored_after(const cluster::Plan& plan, std::uint64_t stored) {
+  const auto overhead = [](erasure::Profile profile) { return static_cast<double>(profile.total()) / profile.data; };
+  if (plan.profile_after.total() >= plan.profile_before.total()) return stored;
+  return static_cast<std::uint64_t>(static_cast<double>(stored) * overhead(plan.profile_after) / overhead(plan.profile_before));
+}
+
+Result<void> check_room(const cluster::Plan& plan, const ClusterState& after, const PlanFacts& facts,
+                        std::vector<std::string>& warnings) {
   const std::uint64_t capacity = facts.capacity_of(after);
-  const std::uint64_t stored = facts.facts.stored_bytes;
-  if (!shrinks || capacity == 0 || stored <= capacity / 100 * kFillPercentMax) {
-    if (shrinks && capacity != 0 && stored > capacity / 100 * 75) {
-      const std::uint64_t percent = stored / std::max<std::uint64_t>(1, capacity / 100);
-      warnings.push_back(fmt::format("the drives that stay will be {}% full", percent));
-    }
-    return {};
+  const std::uint64_t stored = stored_after(plan, facts.facts.stored_bytes);
+  if (capacity == 0) return {};
+  if (stored > capacity / 100 * kFillPercentMax) {
+    return Error(Errc::denied, fmt::format("{} are stored then and the drives that stay have {}: add drives first",
+                                           format_size(stored), format_size(capacity)));
   }
-  return Error(Errc::denied, fmt::format("{} are stored and the drives that stay have {}: add drives first", format_size(stored),
-                                         format_size(capacity)));
+  if (stored > capacity / 100 * kFillPercentTold) {
+    const std::uint64_t percent = stored / std::max<std::uint64_t>(1, capacity / 100);
+    warnings.push_back(fmt::format("the drives that stay will be {}% full", percent));
+  }
+  return {};
+}
+
+void warn_of_class(const cluster::Plan& plan, const PlanFacts& facts, std::uint64_t capacity,
+                   std::vector<std::string>& warnings) {
+  const unsigned before = plan.profile_before.parity, after = plan.profile_after.parity;
+  if (after < before) warnings.push_back(fmt::format("{} instead of {} shards of a block may be lost then", after, before));
+  if (plan.profile_after.total() >= plan.profile_before.total()) return;
+  // What was coded before goes when its grace period is over.
+  const std::uint64_t most = facts.facts.stored_bytes + stored_after(plan, facts.facts.stored_bytes);
+  if (most <= capacity / 100 * kFillPercentMax) return;
+  warnings.push_back(fmt::format("old and new blocks together take up to {} for a while, and the drives have {}: it goes on as "
+                                 "room is made",
+                                 format_size(most), format_size(capacity)));
 }
 
 bool shrinks(ChangeKind kind) { return kind == ChangeKind::drain_node || kind == ChangeKind::drain_drive; }
@@ -120,8 +139,10 @@ Result<PlannedChange> plan_change(const ClusterState& state, const Change& chang
   TRY(cluster::Change next, changed(state, change, std::move(fresh), facts));
   PlannedChange out;
   Plan& plan = out.plan;
-  TRY_OK(check_room(next.state, facts, shrinks(change.kind), plan.warnings));
-  if (shrinks(change.kind)) warn_of_few_nodes(next.state, plan.warnings);
+  const ClusterState after = cluster::when_narrow(next.state);
+  if (shrinks(change.kind)) TRY_OK(check_room(next.plan, after, facts, plan.warnings));
+  if (next.plan.ring_changes) warn_of_few_nodes(after, plan.warnings);
+  warn_of_class(next.plan, facts, facts.capacity_of(state), plan.warnings);
   plan.id = plan_id(change, facts.version);
   plan.summary = next.plan.summary;
   plan.changes_nothing = next.state.SerializeAsString() == state.SerializeAsString();
@@ -130,7 +151,7 @@ Result<PlannedChange> plan_change(const ClusterState& state, const Change& chang
   plan.before.imbalance = next.plan.before.imbalance;
   plan.before.crowded_rows = next.plan.before.crowded_rows;
   plan.after.drives = static_cast<std::uint32_t>(next.plan.drives_after);
-  plan.after.capacity = facts.capacity_of(next.state);
+  plan.after.capacity = facts.capacity_of(after);
   plan.after.imbalance = next.plan.after.imbalance;
   plan.after.crowded_rows = next.plan.after.crowded_rows;
   plan.places_total = next.plan.places;
