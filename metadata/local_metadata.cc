@@ -1,39 +1,37 @@
 #include "metadata/local_metadata.h"
 
+#include <algorithm>
+
 #include "common/check.h"
 #include "common/log.h"
-#include "metadata/reads.h"
 #include "metadata/rocks_state.h"
 
 namespace gabion::metadata {
 namespace {
 
-std::unique_ptr<StateStorage> make_storage(LocalMetadataOptions& options) {
-  if (options.storage) return std::move(options.storage);
-  std::vector<RocksStateStorage::Place> places;
+// A member that is about to apply a split makes its state itself; whoever did not by then gets it from another one.
+constexpr Duration kUnknownPatience = std::chrono::seconds(3);
+constexpr Duration kOpeningPoll = std::chrono::milliseconds(10);
+
+std::unique_ptr<StateStorages> make_states(LocalMetadataOptions& options) {
+  if (options.states) return std::move(options.states);
+  std::vector<RocksDrives::Place> places;
   for (const MetadataDrive& drive : options.drives) places.push_back({drive.disk, drive.path});
-  return std::make_unique<RocksStateStorage>(std::move(places), options.rocks, *options.rng);
+  return std::make_unique<RocksStates>(std::move(places), options.rocks, *options.rng);
 }
 
-Purpose purpose_of(const Command& command) {
-  switch (command.op_case()) {
-    case Command::kDeleteBucket:
-    case Command::kDeleteObject:
-    case Command::kDeleteObjects:
-    case Command::kAbortUpload:
-    case Command::kFinishRepair:
-    case Command::kConfirmDoomed:
-    case Command::kFinishDoomed:
-    case Command::kTrimJournal:
-    case Command::kSetClusterState:  // replacing a drive must be possible on full ones
-      return Purpose::frees_space;
-    default: return Purpose::takes_space;
+bool has_any(StateStorage& storage) {
+  for (std::size_t drive = 0; drive < storage.drives(); ++drive) {
+    const auto mark = storage.mark(drive);
+    if (mark && *mark && (*mark)->index >= raft::kBaseIndex) return true;
   }
+  return false;
 }
 
-// Errors that speak of the store and not of the request.
-bool store_failed(const Error& error) {
-  return error.code == Errc::corrupt || error.code == Errc::unavailable || error.code == Errc::exhausted;
+std::vector<raft::Member> founders_of(const SplitRange& split) {
+  std::vector<raft::Member> founders;
+  for (const std::uint32_t voter : split.voters()) founders.push_back({NodeId{voter}, raft::MemberRole::voter});
+  return founders;
 }
 
 }  // namespace
@@ -46,10 +44,11 @@ void LocalMetadataMetrics::add_to(MetricsRegistry& registry) const {
   registry.add("gabion_metadata_moves_total", "Moves of the state away from a failed drive.", "", moves);
 }
 
-LocalMetadata::LocalMetadata(LocalMetadataOptions options) : options_(std::move(options)), storage_(make_storage(options_)) {}
+LocalMetadata::LocalMetadata(LocalMetadataOptions options)
+    : options_(std::move(options)), states_(make_states(options_)), root_(&member(kRootGroup)) {}
 
 LocalMetadata::~LocalMetadata() {
-  GABION_CHECK(stopped_ || group_ == nullptr, "the metadata service is destroyed while it runs");
+  GABION_CHECK(stopped_ || !started_, "the metadata service is destroyed while it runs");
 }
 
 task<Result<std::unique_ptr<LocalMetadata>>> LocalMetadata::open(LocalMetadataOptions options) {
@@ -61,15 +60,6 @@ task<Result<std::unique_ptr<LocalMetadata>>> LocalMetadata::open(LocalMetadataOp
 }
 
 task<Result<void>> LocalMetadata::start() {
-  StateHost::Options state;
-  state.storage = storage_.get();
-  state.background = options_.background;
-  state.clock = options_.clock;
-  state.cluster = options_.cluster;
-  state.group = kMetadataGroup;
-  state.fetch = options_.fetch;
-  host_ = std::make_unique<StateHost>(std::move(state));
-  CO_CHECK(co_await host_->load());
   LogOptions log;
   for (const MetadataDrive& drive : options_.drives) log.drives.emplace_back(drive.id, drive.disk, drive.executor);
   log.required = options_.required_log_replicas;
@@ -85,39 +75,96 @@ task<Result<void>> LocalMetadata::start() {
   node.transport = options_.transport;
   node.metrics = &options_.metrics->group;
   node.timing = options_.timing;
+  node.unknown_group = [this](GroupId group) { on_unknown(group); };
   node.checkpoint_log_bytes = options_.checkpoint_log_bytes;
   node.entry_memory_bytes = options_.entry_memory_bytes;
   CO_TRY(node_, co_await raft::RaftNode::open(std::move(node)));
-  auto started = co_await start_group(*node_);
-  if (!started) co_await node_->stop();
-  co_return started;
+  auto opened = co_await open_known();
+  if (!opened) co_await node_->stop();
+  started_ = opened.has_value();
+  co_return opened;
 }
 
-task<Result<void>> LocalMetadata::start_group(raft::RaftNode& node) {
-  CO_CHECK(co_await host_->open(*log_, node.entries(kMetadataGroup)));
+// The older ones first: applying what their logs have may make younger ones known.
+task<Result<void>> LocalMetadata::open_known() {
   std::vector<raft::Member> founders;
-  if (options_.allow_new && !node.knows(kMetadataGroup)) founders = options_.founders;
-  if (!founders.empty() && host_->applied() != 0) {
-    co_return Error(Errc::invalid, "the metadata state on the drives belongs to another log");
+  if (options_.allow_new && !node_->knows(kRootGroup)) founders = options_.founders;
+  CO_CHECK(co_await open_group(kRootGroup, std::move(founders)));
+  for (;;) {
+    const auto known = node_->known();
+    const auto next = std::find_if(known.begin(), known.end(), [this](GroupId id) { return find(id) == nullptr; });
+    if (next == known.end()) co_return Result<void>();
+    CO_CHECK(co_await open_group(*next, {}));
   }
-  CO_TRY(group_, co_await node.open_group(kMetadataGroup, *host_, std::move(founders)));
-  if (host_->copy_needed()) node.checkpoint_soon();
-  co_return Result<void>();
 }
 
-task<void> LocalMetadata::checkpoint() {
-  auto made = co_await run_on(options_.commit, node_->checkpoint());
-  if (!made) LOG(error, "metadata", "the metadata state cannot be made durable", field("error", made.error().message));
+task<Result<void>> LocalMetadata::open_group(GroupId id, std::vector<raft::Member> founders) {
+  if (find(id) != nullptr || !opening_.insert(id).second) co_return Result<void>();
+  auto opened = co_await member(id).open(states_->of(id), *log_, *node_, std::move(founders));
+  opening_.erase(id);
+  unknown_.erase(id);
+  if (opened) preparing_.erase(id);
+  co_return opened;
 }
 
-task<void> LocalMetadata::stop() { co_await run_on(options_.commit, stop_now()); }
-
-task<void> LocalMetadata::stop_now() {
-  if (std::exchange(stopped_, true)) co_return;
-  co_await gate_.close();
-  co_await node_->stop();
-  co_await log_->close();
+task<void> LocalMetadata::open_later(GroupId id, bool campaign) {
+  auto opened = co_await open_group(id, {});
+  if (!opened) {
+    LOG(error, "metadata", "a group of the metadata cannot be opened", field("group", id),
+        field("error", opened.error().message));
+  } else if (campaign) {
+    node_->campaign(id);
+  }
 }
+
+// --- Groups that come while the node runs ---
+
+void LocalMetadata::on_unknown(GroupId id) {
+  if (!started_ || opening_.contains(id) || preparing_.contains(id) || !options_.exists || !options_.exists(id)) return;
+  const TimePoint now = options_.clock->now();
+  if (now - unknown_.emplace(id, now).first->second < kUnknownPatience) return;
+  LOG(info, "metadata", "this node takes part in another group of the metadata", field("group", id));
+  spawn(options_.commit, gate_, "a group that others know", open_later(id, false));
+}
+
+task<Result<void>> LocalMetadata::prepare(SplitRange split, StateStorage& storage, std::size_t drive) {
+  const auto& voters = split.voters();
+  if (std::find(voters.begin(), voters.end(), static_cast<std::uint32_t>(options_.self)) == voters.end()) {
+    co_return Result<void>();
+  }
+  preparing_.insert(split.child());
+  auto made = co_await make_child(split, storage, drive);
+  if (!made) preparing_.erase(split.child());
+  co_return made;
+}
+
+// What is there already, as after a crash, is left as it is. A child that was opened without a state gets it from its leader.
+task<Result<void>> LocalMetadata::make_child(SplitRange split, StateStorage& storage, std::size_t drive) {
+  const GroupId child = split.child();
+  while (opening_.contains(child)) co_await options_.clock->sleep(kOpeningPoll);
+  LocalGroup* const open = find(child);
+  StateStorage& place = states_->of(child);
+  bool there = open != nullptr && open->state().has_state();
+  if (open == nullptr) there = co_await offload(options_.readers, [&place] { return has_any(place); });
+  if (!there) {
+    CO_CHECK(co_await offload(options_.readers, [&split, &storage, &place, drive] {
+      const auto change = [&split](KvStore& store) { return become_child(store, split, raft::kBaseIndex); };
+      return storage.split_off(drive, place, change, raft::kBaseIndex);
+    }));
+    if (open != nullptr) open->state().note_copy(drive, raft::kBaseIndex);
+  }
+  if (open != nullptr || node_->knows(child)) co_return Result<void>();
+  co_return co_await node_->found(child, founders_of(split));
+}
+
+// Who leads the parent knows first, and is the first who can be elected.
+void LocalMetadata::divided(GroupId parent, GroupId child) {
+  LocalGroup* const from = find(parent);
+  if (!started_ || from == nullptr || !node_->knows(child)) return;
+  spawn(options_.commit, gate_, "a group that was split off", open_later(child, from->raft().status().leads));
+}
+
+// --- Drives, and the end ---
 
 task<Result<void>> LocalMetadata::fail_drive(DriveId drive, std::string why) {
   for (std::size_t i = 0; i < options_.drives.size(); ++i) {
@@ -126,158 +173,95 @@ task<Result<void>> LocalMetadata::fail_drive(DriveId drive, std::string why) {
   co_return Error(Errc::not_found, "this drive holds no metadata");
 }
 
+// The older groups first: where a younger one is lost, its parent makes its state again.
 task<Result<void>> LocalMetadata::fail_now(std::size_t drive, std::string why) {
   if (!gate_.enter()) co_return Error(Errc::cancelled, "the metadata service is stopping");
   co_await node_->fail_log_drive(drive, why);
   options_.metrics->moves.add();
-  auto failed = co_await host_->fail_drive(drive, std::move(why));
+  Result<void> result;
+  const auto all = groups();
+  for (LocalGroup* group : all) group->state().note_lost(drive, why);
+  for (LocalGroup* group : all) {
+    if (auto failed = co_await group->state().fail_drive(drive, why); !failed) result = failed;
+  }
   gate_.leave();
-  co_return failed;
+  co_return result;
 }
 
-task<void> LocalMetadata::move_away(std::shared_ptr<KvStore> seen, std::string why) {
-  if (!gate_.enter()) co_return;
-  options_.metrics->moves.add();
-  auto moved = co_await host_->move_away(std::move(seen), std::move(why));
-  if (!moved) LOG(error, "metadata", "the metadata state cannot be read on any drive", field("error", moved.error().message));
-  gate_.leave();
+task<void> LocalMetadata::checkpoint() {
+  auto made = co_await run_on(options_.commit, node_->checkpoint());
+  if (!made) LOG(error, "metadata", "the metadata state cannot be made durable", field("error", made.error().message));
 }
 
-task<std::shared_ptr<KvStore>> LocalMetadata::settled() {
-  if (!gate_.enter()) co_return nullptr;
-  auto store = co_await host_->settled();
-  gate_.leave();
-  co_return store;
+task<void> LocalMetadata::hand_over(Duration within) { return run_on(options_.commit, node_->hand_over(within)); }
+
+task<void> LocalMetadata::stop() { co_await run_on(options_.commit, stop_now()); }
+
+task<void> LocalMetadata::stop_now() {
+  if (std::exchange(stopped_, true)) co_return;
+  for (LocalGroup* group : groups()) group->state().end_waiting();
+  co_await gate_.close();
+  for (LocalGroup* group : groups()) co_await group->close();
+  co_await node_->stop();
+  co_await log_->close();
 }
 
-task<Result<PinnedState>> LocalMetadata::pin() { return run_on(options_.commit, host_->pin()); }
+LocalGroup& LocalMetadata::member(GroupId id) {
+  const std::lock_guard lock(mutex_);
+  auto& group = groups_[id];
+  if (group) return *group;
+  LocalGroup::Options options;
+  options.state.readers = options_.readers;
+  options.state.background = options_.background;
+  options.state.clock = options_.clock;
+  options.state.cluster = options_.cluster;
+  options.state.group = id;
+  options.state.fetch = options_.fetch;
+  options.state.splits = this;
+  options.commit = options_.commit;
+  options.moves = &options_.metrics->moves;
+  group = std::make_unique<LocalGroup>(std::move(options));
+  return *group;
+}
+
+LocalGroup* LocalMetadata::find(GroupId group) const {
+  if (group == kRootGroup) return root_->is_open() ? root_ : nullptr;
+  const std::lock_guard lock(mutex_);
+  const auto it = groups_.find(group);
+  return it != groups_.end() && it->second->is_open() ? it->second.get() : nullptr;
+}
+
+std::vector<LocalGroup*> LocalMetadata::groups() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<LocalGroup*> all;
+  for (const auto& [id, group] : groups_) {
+    if (group->is_open()) all.push_back(group.get());
+  }
+  return all;
+}
+
+task<Result<PinnedState>> LocalMetadata::pin(GroupId group) {
+  LocalGroup* const here = find(group);
+  if (here == nullptr) co_return Error(Errc::not_found, "this node has no state of the group");
+  co_return co_await here->pin();
+}
 
 MetadataStatus LocalMetadata::status() const {
   MetadataStatus status;
   status.log = log_->status();
-  status.state = host_->status();
-  status.applied = host_->applied();
-  status.commands = host_->commands();
-  status.group = group_->status();
-  return status;
-}
-
-task<Result<CommandResult>> LocalMetadata::commit(Context ctx, Command command) {
-  CO_CHECK(validate(command));
-  if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
-  CO_TRY(const auto encoded, co_await group_->propose(ctx, command.SerializeAsString(), purpose_of(command)));
-  CommandResult result;
-  GABION_CHECK(result.ParseFromString(encoded), "results are encoded by us");
-  co_return result;
-}
-
-template <class Value, class Read>
-task<Result<Value>> LocalMetadata::read(Context ctx, Where where, Read read) {
-  CO_CHECK(co_await group_->read_barrier(ctx));
-  for (int attempt = 0;; ++attempt) {
-    auto store = host_->current();
-    if (store == nullptr) store = co_await run_on(options_.commit, settled());
-    if (store == nullptr) co_return Error(Errc::unavailable, "the metadata state of this node is being replaced");
-    const auto range = host_->range();
-    const reads::State state{*store, *range};
-    Result<Value> result = Error(Errc::would_block, "");
-    if (where == Where::cached_first) result = read(state, ReadMode::cached_only);
-    if (!result && result.error().code == Errc::would_block) {
-      result = co_await offload(options_.readers, [&state, &read] { return read(state, ReadMode::wait); });
+  status.state = root_->state().status();
+  status.applied = root_->state().applied();
+  status.commands = root_->state().commands();
+  status.group = root_->raft().status();
+  for (const LocalGroup* group : groups()) {
+    const auto copies = group->state().status();
+    for (std::size_t i = 0; i < copies.size(); ++i) {
+      if (!status.state[i].healthy || copies[i].healthy) continue;
+      status.state[i].healthy = false;
+      status.state[i].error = copies[i].error;
     }
-    // What was split off meanwhile may be gone from the store, as if it had never been.
-    if (result && *host_->range() != *range) continue;
-    if (result || !store_failed(result.error()) || attempt > 0) co_return result;
-    // The drive of the state cannot be read. The log and the copies have it all.
-    co_await run_on(options_.commit, move_away(store, result.error().message));
   }
-}
-
-task<Result<Bucket>> LocalMetadata::bucket(Context ctx, std::string name) {
-  return read<Bucket>(ctx, Where::cached_first, [name = std::move(name)](const reads::State& state, ReadMode mode) {
-    return reads::bucket(state, name, mode);
-  });
-}
-
-task<Result<std::vector<Bucket>>> LocalMetadata::buckets(Context ctx) {
-  return read<std::vector<Bucket>>(ctx, Where::reader, [](const reads::State& state, ReadMode) { return reads::buckets(state); });
-}
-
-task<Result<Object>> LocalMetadata::object(Context ctx, BucketId bucket, std::string key, With with) {
-  return read<Object>(ctx, Where::cached_first, [bucket, key = std::move(key), with](const reads::State& state, ReadMode mode) {
-    return reads::object(state, bucket, key, with, mode);
-  });
-}
-
-task<Result<Manifest>> LocalMetadata::manifest(Context ctx, GroupId, ManifestId id) {
-  return read<Manifest>(ctx, Where::cached_first,
-                        [id](const reads::State& state, ReadMode mode) { return reads::manifest(state.store, id, mode); });
-}
-
-task<Result<ObjectPage>> LocalMetadata::list_objects(Context ctx, ListRequest request) {
-  return read<ObjectPage>(ctx, Where::reader, [request = std::move(request)](const reads::State& state, ReadMode) {
-    return reads::list_objects(state, request);
-  });
-}
-
-task<Result<UploadPage>> LocalMetadata::list_uploads(Context ctx, ListUploadsRequest request) {
-  return read<UploadPage>(ctx, Where::reader, [request = std::move(request)](const reads::State& state, ReadMode) {
-    return reads::list_uploads(state, request);
-  });
-}
-
-task<Result<PartPage>> LocalMetadata::list_parts(Context ctx, BucketId bucket, std::string key, std::string upload_id,
-                                                 std::uint32_t after, std::size_t limit) {
-  return read<PartPage>(ctx, Where::reader,
-                        [=, key = std::move(key), id = std::move(upload_id)](const reads::State& state, ReadMode) {
-                          return reads::list_parts(state, bucket, key, id, after, limit);
-                        });
-}
-
-task<Result<std::vector<GroupId>>> LocalMetadata::groups(Context) { co_return std::vector<GroupId>{kRootGroup}; }
-
-task<Result<std::vector<JournalEntry>>> LocalMetadata::journal(Context ctx, GroupId, BucketId bucket,
-    std::uint64_t after, std::size_t limit) {
-  return read<std::vector<JournalEntry>>(ctx, Where::reader, [bucket, after, limit](const reads::State& state, ReadMode) {
-    return reads::journal(state, bucket, after, limit);
-  });
-}
-
-task<Result<std::vector<RepairIntent>>> LocalMetadata::repairs(Context ctx, GroupId, std::string after_block,
-    std::size_t limit) {
-  return read<std::vector<RepairIntent>>(ctx, Where::reader,
-                                         [after = std::move(after_block), limit](const reads::State& state, ReadMode) {
-                                           return reads::repairs(state.store, after, limit);
-                                         });
-}
-
-task<Result<std::vector<Doomed>>> LocalMetadata::doomed(Context ctx, GroupId, ManifestId after, std::size_t limit) {
-  return read<std::vector<Doomed>>(ctx, Where::reader, [after, limit](const reads::State& state, ReadMode) {
-    return reads::doomed(state.store, after, limit);
-  });
-}
-
-task<Result<std::vector<Metadata::ListedManifest>>> LocalMetadata::manifests(Context ctx, GroupId, ManifestId after,
-    std::size_t limit) {
-  return read<std::vector<ListedManifest>>(ctx, Where::reader, [after, limit](const reads::State& state, ReadMode) {
-    return reads::manifests(state.store, after, limit);
-  });
-}
-
-task<Result<std::vector<ManifestId>>> LocalMetadata::live_manifests(Context ctx, GroupId, std::vector<ManifestId> ids) {
-  return read<std::vector<ManifestId>>(ctx, Where::reader, [ids = std::move(ids)](const reads::State& state, ReadMode) {
-    return reads::live_manifests(state.store, ids);
-  });
-}
-
-task<Result<Metadata::VersionedClusterState>> LocalMetadata::cluster_state(Context ctx) {
-  return read<VersionedClusterState>(ctx, Where::cached_first,
-                                     [](const reads::State& state, ReadMode mode) { return reads::cluster_state(state, mode); });
-}
-
-task<Result<Statistics>> LocalMetadata::statistics(Context ctx) {
-  return read<Statistics>(ctx, Where::cached_first,
-                          [](const reads::State& state, ReadMode mode) { return reads::statistics(state.store, mode); });
+  return status;
 }
 
 }  // namespace gabion::metadata

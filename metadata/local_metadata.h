@@ -1,14 +1,16 @@
-// LocalMetadata is this node's member of the metadata's group: its log is mirrored on the metadata drives, and its state is on
-// the first of them that works, with copies on the others. Where this node does not lead the group, commands and reads answer
-// not_leader. A single node is a group of one member.
+// LocalMetadata is this node's part in the metadata: a member of each of its groups. Their log is one, mirrored on the metadata
+// drives; the state of each group is on the first of them that works, with copies on the others. A single node is the only
+// member. Groups are opened as the log knows them, as they are split off, and when the cluster has one and another member has
+// messages of it for this node.
 // Thread-safe. Everything in the options must outlive it. Open it, and stop() it before destruction.
 #pragma once
 
-#include "common/metrics.h"
-#include "metadata/metadata.h"
-#include "metadata/raft/node.h"
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "metadata/local_group.h"
 #include "metadata/rocks_kv.h"
-#include "metadata/state_host.h"
 
 namespace gabion::metadata {
 
@@ -22,27 +24,30 @@ struct MetadataDrive {
   Executor executor;  // for the log's writes and syncs on this drive
 };
 
+// Of all groups together.
 struct LocalMetadataMetrics {
   GroupMetrics group;
-  Counter moves;  // of the state away from a drive that failed
+  Counter moves;  // of a state away from a drive that failed
   void add_to(MetricsRegistry& registry) const;
 };
 
 struct LocalMetadataOptions {
   NodeId self{1};
   ClusterId cluster;
-  // Who founds the group where the drives are new. With none this node waits until it is added to one.
+  // Who founds group 0 where the drives are new. With none this node waits until it is added to it.
   std::vector<raft::Member> founders{{NodeId{1}}};
   raft::Transport* transport = nullptr;  // to other members; they come back through receive()
   StateFetch* fetch = nullptr;           // the states of other members
   raft::Timing timing;
   std::vector<MetadataDrive> drives;
   Executor commit;      // one thread of its own
-  Executor readers;     // blocking reads
+  Executor readers;     // blocking, brief: reads, and what commands wait for
   Executor background;  // blocking, long: checkpoints and their copies
   Clock* clock = nullptr;
   Rng* rng = nullptr;
   LocalMetadataMetrics* metrics = nullptr;
+  // Whether the cluster has the group, as far as this node knows. Thread-safe.
+  std::function<bool(GroupId)> exists;
   std::size_t required_log_replicas = 1;  // fewer refuse every change
   // Start with nothing when all drives are empty. Leave it off when other drives show that there was metadata before.
   bool allow_new = false;
@@ -50,84 +55,70 @@ struct LocalMetadataOptions {
   std::uint64_t entry_memory_bytes = 32 * MiB;  // as in RaftNodeOptions
   std::size_t log_segment_bytes = 8 * MiB;
   RocksOptions rocks;
-  std::unique_ptr<StateStorage> storage;  // empty: RocksDB below each drive's path
+  std::unique_ptr<StateStorages> states;  // empty: RocksDB below each drive's path
 };
-
-inline constexpr raft::GroupId kMetadataGroup = 0;
 
 struct MetadataStatus {
-  std::vector<LogReplicaStatus> log;     // in the order of the drives
-  std::vector<StateCopyStatus> state;
-  std::uint64_t applied = 0;   // entries of the log
-  std::uint64_t commands = 0;  // that were applied, ever
-  raft::GroupStatus group;
+  std::vector<LogReplicaStatus> log;   // in the order of the drives
+  std::vector<StateCopyStatus> state;  // of group 0; not healthy where that of any group is not
+  std::uint64_t applied = 0;           // entries of the log of group 0
+  std::uint64_t commands = 0;          // that were applied to it, ever
+  raft::GroupStatus group;             // group 0
 };
 
-class LocalMetadata final : public Metadata {
+class LocalMetadata final : private SplitHost {
  public:
   static task<Result<std::unique_ptr<LocalMetadata>>> open(LocalMetadataOptions options);
-  ~LocalMetadata() override;
-  // Commits what waits where that needs nobody else, refuses the rest, flushes the state and copies it, so that the next
+  ~LocalMetadata();
+  // Lets others lead what this node leads, as far as they take it over within that time. Before stop().
+  task<void> hand_over(Duration within);
+  // Commits what waits where that needs nobody else, refuses the rest, flushes the states and copies them, so that the next
   // start has nothing to replay.
   task<void> stop();
 
   // The owner noticed that a drive is gone or was wiped: go on without it.
   task<Result<void>> fail_drive(DriveId drive, std::string why);
-  // Copies the state to all drives and cuts the log, now.
+  // Copies the states to all drives and cuts the log, now.
   task<void> checkpoint();
   MetadataStatus status() const;
 
-  raft::RaftGroup& group() { return *group_; }
-  // As far as this node knows; 0: it does not.
-  NodeId leader() const { return group_->status().leader; }
+  LocalGroup& root() const { return *root_; }
+  // This node's member of a group, which may not be open. Stays until the end.
+  LocalGroup& member(GroupId group);
+  LocalGroup* find(GroupId group) const;    // nullptr: it is not open
+  std::vector<LocalGroup*> groups() const;  // that are open, ascending
   // A message of another member.
-  void receive(NodeId from, raft::GroupId group, std::string message) { node_->receive(from, group, std::move(message)); }
-  // The state as it is, for another member.
-  task<Result<PinnedState>> pin();
-
-  task<Result<CommandResult>> commit(Context ctx, Command command) override;
-  task<Result<Bucket>> bucket(Context ctx, std::string name) override;
-  task<Result<std::vector<Bucket>>> buckets(Context ctx) override;
-  task<Result<Object>> object(Context ctx, BucketId bucket, std::string key, With with) override;
-  task<Result<Manifest>> manifest(Context ctx, GroupId group, ManifestId id) override;
-  task<Result<ObjectPage>> list_objects(Context ctx, ListRequest request) override;
-  task<Result<UploadPage>> list_uploads(Context ctx, ListUploadsRequest request) override;
-  task<Result<PartPage>> list_parts(Context ctx, BucketId bucket, std::string key, std::string upload_id, std::uint32_t after,
-                                    std::size_t limit) override;
-  task<Result<std::vector<GroupId>>> groups(Context ctx) override;
-  task<Result<std::vector<JournalEntry>>> journal(Context ctx, GroupId group, BucketId bucket, std::uint64_t after,
-                                                  std::size_t limit) override;
-  task<Result<std::vector<RepairIntent>>> repairs(Context ctx, GroupId group, std::string after_block,
-                                                  std::size_t limit) override;
-  task<Result<std::vector<Doomed>>> doomed(Context ctx, GroupId group, ManifestId after, std::size_t limit) override;
-  task<Result<std::vector<ListedManifest>>> manifests(Context ctx, GroupId group, ManifestId after,
-                                                      std::size_t limit) override;
-  task<Result<std::vector<ManifestId>>> live_manifests(Context ctx, GroupId group, std::vector<ManifestId> ids) override;
-  task<Result<VersionedClusterState>> cluster_state(Context ctx) override;
-  task<Result<Statistics>> statistics(Context ctx) override;
+  void receive(NodeId from, GroupId group, std::string message) { node_->receive(from, group, std::move(message)); }
+  // The state of a group as it is, for another member.
+  task<Result<PinnedState>> pin(GroupId group);
 
  private:
   explicit LocalMetadata(LocalMetadataOptions options);
   task<Result<void>> start();
-  task<Result<void>> start_group(raft::RaftNode& node);
+  task<Result<void>> open_known();
+  task<Result<void>> open_group(GroupId id, std::vector<raft::Member> founders);
+  // A group that the log may know or not. What goes wrong is tried again with the next message.
+  task<void> open_later(GroupId id, bool campaign);
+  void on_unknown(GroupId id);
+  task<Result<void>> prepare(SplitRange split, StateStorage& storage, std::size_t drive) override;
+  task<Result<void>> make_child(SplitRange split, StateStorage& storage, std::size_t drive);
+  void divided(GroupId parent, GroupId child) override;
   task<void> stop_now();
   task<Result<void>> fail_now(std::size_t drive, std::string why);
-  task<void> move_away(std::shared_ptr<KvStore> seen, std::string why);
-  task<std::shared_ptr<KvStore>> settled();
-
-  // Reads from the state: on the calling thread when it is in memory (`cached_first`), else on a reader.
-  enum class Where { cached_first, reader };
-  template <class Value, class Read>
-  task<Result<Value>> read(Context ctx, Where where, Read read);
 
   LocalMetadataOptions options_;
-  std::unique_ptr<StateStorage> storage_;
+  std::unique_ptr<StateStorages> states_;
+  mutable std::mutex mutex_;
+  std::map<GroupId, std::unique_ptr<LocalGroup>> groups_;  // guarded by mutex_
+  LocalGroup* const root_;
   std::unique_ptr<MirroredLog> log_;
-  std::unique_ptr<StateHost> host_;
   std::unique_ptr<raft::RaftNode> node_;
-  raft::RaftGroup* group_ = nullptr;
   Gate gate_;
+  // On the commit executor.
+  bool started_ = false;
   bool stopped_ = false;
+  std::set<GroupId> opening_, preparing_;
+  std::map<GroupId, TimePoint> unknown_;  // since when there are messages
 };
 
 }  // namespace gabion::metadata

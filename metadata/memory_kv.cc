@@ -248,9 +248,39 @@ Result<std::unique_ptr<StateImport>> MemoryStateStorage::import_to(std::size_t d
   return std::unique_ptr<StateImport>(std::make_unique<MemoryImport>(images_[drive]));
 }
 
+Result<void> MemoryStateStorage::split_off(std::size_t drive, StateStorage& other, const Change& change, std::uint64_t index) {
+  MemoryImage& image = *dynamic_cast<MemoryStateStorage&>(other).images_[drive];
+  const auto store = opened_.lock();
+  if (!store || store->image_ != images_[drive]) return Error(Errc::unavailable, "the state to divide is not open");
+  const auto born = std::make_shared<MemoryImage>();
+  {
+    const std::lock_guard lock(store->image_->mutex);
+    TRY_OK(store->alive());
+    born->tables = store->tables_;
+  }
+  MemoryKv changed(born);
+  TRY_OK(change(changed));
+  TRY_OK(changed.flush());
+  const std::lock_guard lock(image.mutex);
+  if (image.failed) return failed_drive();
+  image.tables = born->tables;
+  image.mark = StateMark{.index = index, .primary = false};
+  ++image.generation;
+  return {};
+}
+
 Result<void> MemoryStateStorage::clear(std::size_t drive) {
   images_[drive]->wipe();
   return {};
+}
+
+MemoryStateStorage& MemoryStates::of(std::uint32_t group) {
+  auto& storage = storages_[group];
+  if (storage) return *storage;
+  auto& images = (*images_)[group];
+  while (images.size() < images_->at(0).size()) images.push_back(std::make_shared<MemoryImage>());
+  storage = std::make_unique<MemoryStateStorage>(images);
+  return *storage;
 }
 
 }  // namespace gabion::metadata

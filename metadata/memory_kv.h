@@ -1,5 +1,5 @@
-// MemoryKv keeps the tables in ordered maps, and MemoryStateStorage the maps of several simulated drives. What was not
-// flushed is forgotten by crash(). Snapshots share the maps until the next write. Thread-safe.
+// MemoryKv keeps the tables in ordered maps, MemoryStateStorage the maps of several simulated drives, and MemoryStates those of
+// all groups. What was not flushed is forgotten by crash(). Snapshots share the maps until the next write. Thread-safe.
 #pragma once
 
 #include <map>
@@ -59,6 +59,7 @@ class MemoryStateStorage final : public StateStorage {
   std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
   Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) override;
   Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) override;
+  Result<void> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) override;
   Result<void> clear(std::size_t drive) override;
   // The store that was opened last, while it is in use.
   std::shared_ptr<const MemoryKv> opened() const { return opened_.lock(); }
@@ -66,6 +67,22 @@ class MemoryStateStorage final : public StateStorage {
  private:
   std::vector<std::shared_ptr<MemoryImage>> images_;
   std::weak_ptr<const MemoryKv> opened_;
+};
+
+// What the drives of a node hold: by group and drive.
+using MemoryImages = std::map<std::uint32_t, std::vector<std::shared_ptr<MemoryImage>>>;
+
+class MemoryStates final : public StateStorages {
+ public:
+  // With those of group 0, which say how many drives there are; those of other groups are made when they are needed.
+  explicit MemoryStates(std::shared_ptr<MemoryImages> images) : images_(std::move(images)) {}
+  explicit MemoryStates(std::vector<std::shared_ptr<MemoryImage>> root)
+      : images_(std::make_shared<MemoryImages>(MemoryImages{{0, std::move(root)}})) {}
+  MemoryStateStorage& of(std::uint32_t group) override;
+
+ private:
+  const std::shared_ptr<MemoryImages> images_;
+  std::map<std::uint32_t, std::unique_ptr<MemoryStateStorage>> storages_;
 };
 
 }  // namespace gabion::metadata

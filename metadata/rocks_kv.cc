@@ -6,6 +6,7 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
 
@@ -49,26 +50,25 @@ class RocksIterator final : public KvIterator {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
-// What a flush writes beside the rows: filters, indexes, RocksDB's own files.
-constexpr std::uint64_t kFlushExtra = 8 * MiB;
-
-std::uint64_t flush_bytes_of(rocksdb::DB& db) {
+std::uint64_t unflushed_bytes_of(rocksdb::DB& db) {
   std::uint64_t rows = 0;
   db.GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &rows);
-  return rows + kFlushExtra;
+  return rows;
 }
 
 class FlushListener final : public rocksdb::EventListener {
  public:
   explicit FlushListener(std::shared_ptr<Ballast> ballast) : ballast_(std::move(ballast)) {}
-  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo&) override { ballast_->give(flush_bytes_of(*db)); }
+  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo&) override {
+    ballast_->give(unflushed_bytes_of(*db) + RocksKv::kFlushExtra);
+  }
   void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo&) override { ballast_->take(); }
 
  private:
   const std::shared_ptr<Ballast> ballast_;
 };
 
-rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions family_options(std::size_t write_buffer_bytes, const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.block_size = 8 * KiB;
@@ -79,7 +79,7 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const s
   table.checksum = rocksdb::kXXH3;
   rocksdb::ColumnFamilyOptions family;
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  family.write_buffer_size = options.write_buffer_bytes / 2;
+  family.write_buffer_size = write_buffer_bytes / 2;
   family.max_write_buffer_number = 2;
   family.compression = rocksdb::kNoCompression;  // most of it is ciphertext, digests and ids
   family.target_file_size_base = 16 * MiB;
@@ -88,12 +88,11 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options, const s
   return family;
 }
 
-rocksdb::DBOptions db_options(const RocksOptions& options) {
+rocksdb::DBOptions db_options() {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
   db.create_missing_column_families = true;
   db.atomic_flush = true;
-  db.db_write_buffer_size = options.write_buffer_bytes;
   db.max_background_jobs = 2;
   db.max_open_files = 512;
   db.max_manifest_file_size = 16 * MiB;
@@ -110,20 +109,22 @@ rocksdb::DBOptions db_options(const RocksOptions& options) {
 
 }  // namespace
 
-std::shared_ptr<rocksdb::Cache> RocksKv::make_cache(const RocksOptions& options) {
-  return rocksdb::NewLRUCache(options.block_cache_bytes, 4);
-}
+RocksMemory::RocksMemory(const RocksOptions& options)
+    : write_buffer_bytes_(options.write_buffer_bytes),
+      cache_(rocksdb::NewLRUCache(options.block_cache_bytes, 4)),
+      writes_(std::make_shared<rocksdb::WriteBufferManager>(options.write_buffer_bytes)) {}
 
-Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path, const RocksOptions& options,
-                                               std::shared_ptr<rocksdb::Cache> cache, std::shared_ptr<Ballast> ballast) {
-  const auto family = family_options(options, cache);
+Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path, const RocksMemory& memory,
+                                               std::shared_ptr<Ballast> ballast) {
+  const auto family = family_options(memory.write_buffer_bytes_, memory.cache_);
   const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors{{"objects", family},
                                                                  {"manifests", family},
                                                                  {"journal", family},
                                                                  {rocksdb::kDefaultColumnFamilyName, family}};
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  rocksdb::DBOptions settings = db_options(options);
+  rocksdb::DBOptions settings = db_options();
+  settings.write_buffer_manager = memory.writes_;
   settings.listeners.push_back(std::make_shared<FlushListener>(std::move(ballast)));
   const auto status = rocksdb::DB::Open(settings, path, descriptors, &handles, &db);
   if (!status.ok()) return error_of(status, "open " + path);
@@ -176,7 +177,7 @@ Result<void> RocksKv::flush() {
   return {};
 }
 
-std::uint64_t RocksKv::flush_bytes() const { return flush_bytes_of(*db_); }
+std::uint64_t RocksKv::unflushed_bytes() const { return unflushed_bytes_of(*db_); }
 
 Result<void> RocksKv::checkpoint(const std::string& path) {
   rocksdb::Checkpoint* raw = nullptr;

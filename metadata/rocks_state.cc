@@ -9,12 +9,12 @@
 namespace gabion::metadata {
 namespace {
 
-const std::string kRoot = "metadata/state";
-const std::string kCurrent = kRoot + "/current";
+const std::string kRootState = "metadata/state";  // of group 0
+const std::string kGroups = "metadata/groups";
 constexpr std::string_view kScratch = "scratch";
 constexpr std::string_view kIncoming = "incoming";  // a state that comes from another node
 constexpr std::string_view kOutgoing = "outgoing";  // one that goes to one, and its number
-const std::string kBallast = kRoot + "/ballast";
+const std::string kBallast = kRootState + "/ballast";
 constexpr std::size_t kCopyChunk = MiB;
 constexpr std::uint64_t kBallastBytes = 32 * MiB;  // what a flush needs at most
 constexpr std::uint64_t kOpeningBytes = 4 * MiB;   // RocksDB begins with new files of its own
@@ -25,38 +25,63 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderSize = 16;
 constexpr std::size_t kFieldsSize = 8 + 8 + 8 + 16;
 
-std::string directory_name(std::uint64_t number) { return kRoot + "/" + std::to_string(number); }
-
 Error missing_drive() { return {Errc::unavailable, "the drive is missing"}; }
 
 }  // namespace
 
-RocksStateStorage::RocksStateStorage(std::vector<Place> places, const RocksOptions& options, Rng& rng)
-    : places_(std::move(places)),
-      options_(options),
-      rng_(rng),
-      cache_(RocksKv::make_cache(options)),
-      slots_(places_.size()) {
-  for (std::size_t i = 0; i < places_.size(); ++i) {
-    if (places_[i].disk == nullptr) continue;
-    slots_[i].ballast = std::make_shared<Ballast>(*places_[i].disk, kBallast, kBallastBytes);
+RocksDrives::RocksDrives(std::vector<Place> places, const RocksOptions& options, Rng& rng)
+    : places_(std::move(places)), rng_(rng), memory_(options), open_(places_.size()) {
+  for (const Place& place : places_) {
+    ballast_.push_back(place.disk == nullptr ? nullptr : std::make_shared<Ballast>(*place.disk, kBallast, kBallastBytes));
   }
 }
 
+void RocksDrives::opened(std::size_t drive, std::weak_ptr<RocksKv> store) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(open_[drive], [](const auto& other) { return other.expired(); });
+  open_[drive].push_back(std::move(store));
+}
+
+std::uint64_t RocksDrives::unflushed_bytes(std::size_t drive) {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const auto& open : open_[drive]) {
+    if (const auto store = open.lock()) bytes += store->unflushed_bytes();
+  }
+  return bytes;
+}
+
+RocksStateStorage& RocksStates::of(std::uint32_t group) {
+  auto& storage = storages_[group];
+  if (!storage) storage = std::make_unique<RocksStateStorage>(drives_, group);
+  return *storage;
+}
+
+RocksStateStorage::RocksStateStorage(RocksDrives& drives, std::uint32_t group)
+    : shared_(drives),
+      places_(drives.places()),
+      root_(group == 0 ? kRootState : kGroups + "/" + std::to_string(group)),
+      current_(root_ + "/current"),
+      slots_(places_.size()) {}
+
 Result<void> RocksStateStorage::make_root(std::size_t drive) {
   Disk& disk = *places_[drive].disk;
-  TRY_OK(disk.make_dir("metadata"));
-  TRY_OK(disk.sync_dir(""));
-  TRY_OK(disk.make_dir(kRoot));
-  return disk.sync_dir("metadata");
+  std::string parent;
+  for (std::size_t end = root_.find('/'); parent != root_; end = root_.find('/', end + 1)) {
+    const std::string directory = root_.substr(0, end);
+    TRY_OK(disk.make_dir(directory));
+    TRY_OK(disk.sync_dir(parent));
+    parent = directory;
+  }
+  return {};
 }
 
 Result<std::optional<RocksStateStorage::Current>> RocksStateStorage::load(std::size_t drive) {
   if (places_[drive].disk == nullptr) return missing_drive();
-  auto content = read_file(*places_[drive].disk, kCurrent, kHeaderSize + kFieldsSize);
+  auto content = read_file(*places_[drive].disk, current_, kHeaderSize + kFieldsSize);
   if (!content && content.error().code == Errc::not_found) return std::optional<Current>();
   if (!content) return content.error();
-  const std::string damaged = full_path(drive, kCurrent);
+  const std::string damaged = full_path(drive, current_);
   if (content->size() != kHeaderSize + kFieldsSize || load_le<std::uint32_t>(content->data()) != kMagic) {
     return Error(Errc::corrupt, damaged + " is damaged");
   }
@@ -87,7 +112,7 @@ Result<void> RocksStateStorage::store(std::size_t drive, const Current& current)
   store_le(content.data() + 4, kVersion);
   store_le(content.data() + 8, static_cast<std::uint32_t>(kFieldsSize));
   store_le(content.data() + 12, crc32c(0, as_bytes({fields, kFieldsSize})));
-  return replace_file(*places_[drive].disk, kCurrent, content);
+  return replace_file(*places_[drive].disk, current_, content);
 }
 
 Result<std::optional<StateMark>> RocksStateStorage::mark(std::size_t drive) {
@@ -101,30 +126,36 @@ Result<std::shared_ptr<KvStore>> RocksStateStorage::open(std::size_t drive) {
   const std::lock_guard lock(slots_[drive].mutex);
   GABION_CHECK(slots_[drive].store.expired(), "the state of one drive is opened twice");
   TRY(auto current, load(drive));
-  slots_[drive].ballast->give(kOpeningBytes);
-  TRY(const DiskSpace space, places_[drive].disk->space());
-  if (space.available_bytes < kOpeningBytes) return Error(Errc::exhausted, places_[drive].path + " is full");
+  TRY_OK(make_room(drive));
   if (!current) {
     TRY_OK(make_root(drive));
     current.emplace();
     current->directory = 1;
     std::error_code ignored;  // a half-made first directory
-    std::filesystem::remove_all(full_path(drive, directory_name(1)), ignored);
+    std::filesystem::remove_all(full_path(drive, directory_path(1)), ignored);
   }
   // A copy that is written to goes its own way: its next tables have names that the source uses for others.
   if (!current->mark.primary) {
     current->mark.primary = true;
-    current->lineage = StateLineage::random(rng_);
+    current->lineage = StateLineage::random(shared_.rng());
     TRY_OK(store(drive, *current));
   }
-  const std::string directory = directory_name(current->directory);
+  const std::string directory = directory_path(current->directory);
   remove_others(drive, directory);
-  TRY(auto opened, RocksKv::open(full_path(drive, directory), options_, cache_, slots_[drive].ballast));
-  TRY_OK(places_[drive].disk->sync_dir(kRoot));
+  TRY(auto opened, RocksKv::open(full_path(drive, directory), shared_.memory(), shared_.ballast(drive)));
+  TRY_OK(places_[drive].disk->sync_dir(root_));
   keep_ballast(drive);
   std::shared_ptr<RocksKv> shared = std::move(opened);
   slots_[drive].store = shared;
+  shared_.opened(drive, shared);
   return std::shared_ptr<KvStore>(shared);
+}
+
+Result<void> RocksStateStorage::make_room(std::size_t drive) {
+  shared_.ballast(drive)->give(kOpeningBytes);
+  TRY(const DiskSpace space, places_[drive].disk->space());
+  if (space.available_bytes < kOpeningBytes) return Error(Errc::exhausted, places_[drive].path + " is full");
+  return {};
 }
 
 // Also where the copies go: they must be renewed on full drives, or the log cannot be cut. Not later than at the start, as
@@ -133,7 +164,7 @@ void RocksStateStorage::keep_ballast(std::size_t opened) {
   const bool starting = !started_.exchange(true);
   for (std::size_t i = 0; i < places_.size(); ++i) {
     if (i != opened && !starting) continue;
-    if (places_[i].disk != nullptr && make_root(i)) slots_[i].ballast->take();
+    if (places_[i].disk != nullptr && make_root(i)) shared_.ballast(i)->take();
   }
 }
 
@@ -146,7 +177,7 @@ Result<void> RocksStateStorage::advance(std::size_t drive, std::uint64_t index) 
 }
 
 std::vector<Result<void>> RocksStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) {
-  const std::string scratch = kRoot + "/" + std::string(kScratch);
+  const std::string scratch = root_ + "/" + std::string(kScratch);
   std::vector<Result<void>> results;
   Result<Current> source = [&]() -> Result<Current> {
     const std::lock_guard lock(slots_[from].mutex);
@@ -177,7 +208,7 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
   // The primary may have moved here since; its state is not overwritten.
   if (!slots_[to].store.expired()) return Error(Errc::conflict, "the state of this drive is open");
   TRY_OK(make_root(to));
-  slots_[to].ballast->give(kBallastBytes);
+  shared_.ballast(to)->give(kBallastBytes);
   auto old = load(to);
   if (!old && old.error().code != Errc::corrupt) return old.error();
   const bool related = old && *old && (*old)->lineage == source.lineage;
@@ -186,7 +217,7 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
   next.directory = std::max(source.directory, old && *old ? (*old)->directory : 0) + 1;
 
   Disk& disk = *places_[to].disk;
-  const std::string directory = directory_name(next.directory);
+  const std::string directory = directory_path(next.directory);
   std::error_code failure;
   std::filesystem::remove_all(full_path(to, directory), failure);
   TRY_OK(disk.make_dir(directory));
@@ -194,7 +225,7 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
   for (const std::string& name : names) {
     const std::string source_path = full_path(from, scratch + "/" + name);
     if (related && name.ends_with(".sst")) {
-      const std::string have = full_path(to, directory_name((*old)->directory) + "/" + name);
+      const std::string have = full_path(to, directory_path((*old)->directory) + "/" + name);
       const auto have_size = std::filesystem::file_size(have, failure);
       if (!failure && have_size == std::filesystem::file_size(source_path, failure) && !failure) {
         std::filesystem::create_hard_link(have, full_path(to, directory + "/" + name), failure);
@@ -204,10 +235,10 @@ Result<void> RocksStateStorage::receive(std::size_t to, std::size_t from, const 
     TRY_OK(copy_file(from, scratch + "/" + name, to, directory + "/" + name));
   }
   TRY_OK(disk.sync_dir(directory));
-  TRY_OK(disk.sync_dir(kRoot));
+  TRY_OK(disk.sync_dir(root_));
   TRY_OK(store(to, next));
   remove_others(to, directory);
-  slots_[to].ballast->take();
+  shared_.ballast(to)->take();
   return {};
 }
 
@@ -220,12 +251,12 @@ Result<void> RocksStateStorage::take_in(std::size_t drive, const std::string& fr
   next.lineage = lineage;
   next.directory = (old && *old ? (*old)->directory : 0) + 1;
   Disk& disk = *places_[drive].disk;
-  const std::string directory = directory_name(next.directory);
+  const std::string directory = directory_path(next.directory);
   std::error_code ignored;  // what a power cut left here
   std::filesystem::remove_all(full_path(drive, directory), ignored);
   TRY_OK(disk.sync_dir(from));
   TRY_OK(disk.rename(from, directory));
-  TRY_OK(disk.sync_dir(kRoot));
+  TRY_OK(disk.sync_dir(root_));
   TRY_OK(store(drive, next));
   remove_others(drive, directory);
   return {};
@@ -235,8 +266,8 @@ void RocksStateStorage::discard(std::size_t to) {
   if (places_[to].disk == nullptr) return;
   const std::lock_guard lock(slots_[to].mutex);
   if (!slots_[to].store.expired()) return;
-  if (const auto kept = load(to); kept) remove_others(to, *kept ? directory_name((*kept)->directory) : std::string());
-  slots_[to].ballast->take();
+  if (const auto kept = load(to); kept) remove_others(to, *kept ? directory_path((*kept)->directory) : std::string());
+  shared_.ballast(to)->take();
 }
 
 Result<void> RocksStateStorage::copy_file(std::size_t from, const std::string& source, std::size_t to,
@@ -255,10 +286,10 @@ Result<void> RocksStateStorage::copy_file(std::size_t from, const std::string& s
 
 // Leftovers of copies that were replaced or never finished. Failing to remove one is tried again with the next copy.
 void RocksStateStorage::remove_others(std::size_t drive, const std::string& keep) {
-  const auto names = places_[drive].disk->list(kRoot);
+  const auto names = places_[drive].disk->list(root_);
   if (!names) return;
   for (const std::string& name : *names) {
-    const std::string path = kRoot + "/" + name;
+    const std::string path = root_ + "/" + name;
     const bool is_directory = name == kScratch || name.starts_with(kIncoming) || name.starts_with(kOutgoing) ||
                               name.find_first_not_of("0123456789") == std::string::npos;
     if (!is_directory || path == keep || slots_[drive].travelling.contains(path)) continue;
@@ -271,19 +302,17 @@ void RocksStateStorage::remove_others(std::size_t drive, const std::string& keep
 Room RocksStateStorage::room(std::size_t drive) {
   const auto space = places_[drive].disk->space();
   if (!space || space->available_bytes >= kBallastBytes) return Room::ample;  // an error shows itself elsewhere
-  const std::lock_guard lock(slots_[drive].mutex);
-  const auto store = slots_[drive].store.lock();
-  const std::uint64_t need = store ? store->flush_bytes() : 0;
-  return space->available_bytes + slots_[drive].ballast->held() >= need ? Room::reserve : Room::none;
+  const std::uint64_t need = shared_.unflushed_bytes(drive) + RocksKv::kFlushExtra;
+  return space->available_bytes + shared_.ballast(drive)->held() >= need ? Room::reserve : Room::none;
 }
 
 Result<void> RocksStateStorage::clear(std::size_t drive) {
   if (places_[drive].disk == nullptr) return missing_drive();
   const std::lock_guard lock(slots_[drive].mutex);
-  if (auto removed = places_[drive].disk->remove(kCurrent); !removed && removed.error().code != Errc::not_found) {
+  if (auto removed = places_[drive].disk->remove(current_); !removed && removed.error().code != Errc::not_found) {
     return removed;
   }
-  return places_[drive].disk->sync_dir(kRoot);
+  return places_[drive].disk->sync_dir(root_);
 }
 
 }  // namespace gabion::metadata

@@ -1,15 +1,11 @@
-// States that travel: a checkpoint of the open store whose files are read by another node, and the files that come from one.
+// States that travel: a checkpoint of the open store whose files are read by another node, the files that come from one, and a
+// state that becomes another group's.
 #include <filesystem>
 
 #include "common/check.h"
 #include "metadata/rocks_state.h"
 
 namespace gabion::metadata {
-namespace {
-
-const std::string kRoot = "metadata/state";
-
-}  // namespace
 
 class RocksStateStorage::Export final : public StateExport {
  public:
@@ -137,7 +133,7 @@ Result<std::unique_ptr<StateExport>> RocksStateStorage::export_open(std::size_t 
     if (!store) return Error(Errc::unavailable, "the state to export is not open");
     TRY(const auto current, load(drive));
     if (!current) return Error(Errc::unavailable, "the state to export is gone");
-    const std::string directory = kRoot + "/outgoing-" + std::to_string(++slots_[drive].exports);
+    const std::string directory = root_ + "/outgoing-" + std::to_string(++slots_[drive].exports);
     std::error_code ignored;
     std::filesystem::remove_all(full_path(drive, directory), ignored);
     TRY_OK(store->checkpoint(full_path(drive, directory)));
@@ -150,13 +146,35 @@ Result<std::unique_ptr<StateExport>> RocksStateStorage::export_open(std::size_t 
 
 Result<std::unique_ptr<StateImport>> RocksStateStorage::import_to(std::size_t drive) {
   if (places_[drive].disk == nullptr) return Error(Errc::unavailable, "the drive is missing");
-  const std::string directory = kRoot + "/incoming";
+  const std::string directory = root_ + "/incoming";
   const std::lock_guard lock(slots_[drive].mutex);
   TRY_OK(make_root(drive));
   if (!slots_[drive].travelling.insert(directory).second) return Error(Errc::conflict, "another state is coming to this drive");
   std::error_code ignored;
   std::filesystem::remove_all(full_path(drive, directory), ignored);
   return std::unique_ptr<StateImport>(std::make_unique<Import>(*this, drive, directory));
+}
+
+Result<void> RocksStateStorage::split_off(std::size_t drive, StateStorage& other, const Change& change, std::uint64_t index) {
+  auto& child = dynamic_cast<RocksStateStorage&>(other);
+  const std::string scratch = child.root_ + "/scratch";
+  TRY_OK(child.make_root(drive));
+  const std::lock_guard child_lock(child.slots_[drive].mutex);
+  std::error_code ignored;  // what a power cut left
+  std::filesystem::remove_all(full_path(drive, scratch), ignored);
+  {
+    const std::lock_guard lock(slots_[drive].mutex);
+    const auto store = slots_[drive].store.lock();
+    if (!store) return Error(Errc::unavailable, "the state to divide is not open");
+    TRY_OK(make_room(drive));
+    TRY_OK(store->checkpoint(full_path(drive, scratch)));
+  }
+  {
+    TRY(const auto born, RocksKv::open(full_path(drive, scratch), shared_.memory(), shared_.ballast(drive)));
+    TRY_OK(change(*born));
+    TRY_OK(born->flush());
+  }
+  return child.take_in(drive, scratch, StateLineage::random(shared_.rng()), index);
 }
 
 }  // namespace gabion::metadata

@@ -28,7 +28,7 @@ task<StateHost::Checkpoint> StateHost::make_checkpoint() {
     const std::lock_guard lock(mutex_);
     checkpoint.primary = primary_;
     checkpoint.index = applied_;
-    store = store_;
+    if (view_) store = view_->store;
     for (std::size_t i = 0; i < copies_.size(); ++i) {
       if (copies_[i].healthy && i != primary_) checkpoint.drives.push_back(i);
     }

@@ -10,6 +10,7 @@ namespace gabion::metadata {
 namespace {
 
 constexpr std::size_t kReplayBatch = 512;
+constexpr Duration kSpaceRetry = std::chrono::seconds(1);
 
 Result<void> check_begun(const StateMachine& machine, std::uint64_t entry, std::size_t commands) {
   if (machine.begun() <= commands) return {};
@@ -30,9 +31,16 @@ void StateHost::set_failed(std::size_t drive, std::string why) {
   copies_[drive].error = std::move(why);
 }
 
-std::shared_ptr<KvStore> StateHost::current() const {
+std::shared_ptr<const StateView> StateHost::current() const {
   const std::lock_guard lock(mutex_);
-  return store_;
+  return view_;
+}
+
+bool StateHost::has_state() const { return machine_ != nullptr && copies_[primary_].healthy; }
+
+void StateHost::note_copy(std::size_t drive, std::uint64_t index) {
+  const std::lock_guard lock(mutex_);
+  copies_[drive].covered = std::max(copies_[drive].covered, index);
 }
 
 std::uint64_t StateHost::applied() const {
@@ -54,7 +62,7 @@ Room StateHost::room() { return machine_ != nullptr ? storage_.room(primary_) : 
 
 task<Result<void>> StateHost::load() {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
-    auto mark = co_await offload(options_.background, [this, i] { return storage_.mark(i); });
+    auto mark = co_await offload(options_.readers, [this, i] { return storage_.mark(i); });
     if (!mark && mark.error().code != Errc::corrupt) {
       set_failed(i, mark.error().message);
       continue;
@@ -86,7 +94,7 @@ task<Result<void>> StateHost::open_best() {
     }
     if (!best) co_return nothing_left();
     const std::size_t drive = *best;
-    auto opened = co_await offload(options_.background, [this, drive] { return open_one(storage_, drive); });
+    auto opened = co_await offload(options_.readers, [this, drive] { return open_one(storage_, drive); });
     if (!opened) {
       set_failed(drive, opened.error().message);
       continue;
@@ -129,8 +137,11 @@ task<Result<void>> StateHost::replay(std::uint64_t last) {
     std::size_t applied = 0;
     for (std::size_t i = 0; done && i < entries.size() && entries[i].index <= last; ++i) {
       done = check_begun(*machine_, entries[i].index, entries[i].commands.size());
+      const bool dividing = divides(entries[i].commands);
       for (std::size_t k = machine_->begun(); done && k < entries[i].commands.size(); ++k) {
-        auto result = machine_->apply(machine_->applied() + 1, entries[i].commands[k]);
+        Result<std::string> result;
+        if (dividing) result = co_await divide(entries[i].commands[k]);
+        else result = machine_->apply(machine_->applied() + 1, entries[i].commands[k]);
         if (!result) done = result.error();
       }
       if (done) machine_->set_entry(entries[i].index);
@@ -172,19 +183,25 @@ void StateHost::set_applied() {
   const std::lock_guard lock(mutex_);
   applied_ = machine_->entry();
   commands_ = machine_->applied();
-  if (applied_ == reached_ && copies_[primary_].healthy) store_ = opened_;
+  const bool published = view_ && view_->store == opened_ && view_->range == machine_->range();
+  if (applied_ == reached_ && copies_[primary_].healthy && !published) publish();
+}
+
+void StateHost::publish() {
+  view_ = std::make_shared<StateView>(StateView{opened_, machine_->range()});
+  range_.store(view_->range.get(), std::memory_order_release);
 }
 
 std::weak_ptr<KvStore> StateHost::close_state() {
   std::weak_ptr<KvStore> closing = opened_;
   const std::lock_guard lock(mutex_);
   machine_.reset();
-  store_.reset();
+  view_.reset();
   opened_.reset();
   return closing;
 }
 
-task<std::shared_ptr<KvStore>> StateHost::settled() {
+task<std::shared_ptr<const StateView>> StateHost::settled() {
   const auto turn = co_await turn_.take();
   co_return current();
 }
@@ -212,6 +229,57 @@ Result<std::vector<std::string>> StateHost::apply_now(std::uint64_t index, const
   return results;
 }
 
+bool StateHost::divides(const std::vector<std::string>& commands) {
+  return std::any_of(commands.begin(), commands.end(), [this](const std::string& command) {
+    const auto due = machine_->split_due(command);
+    return !due || *due;
+  });
+}
+
+task<Result<std::vector<std::string>>> StateHost::apply_dividing(std::uint64_t index, std::vector<std::string> commands) {
+  CO_CHECK(check_begun(*machine_, index, commands.size()));
+  const std::size_t begun = machine_->begun();
+  std::vector<std::string> results;
+  for (std::size_t i = begun; i < commands.size(); ++i) {
+    CO_TRY(auto result, co_await divide(commands[i]));
+    results.push_back(std::move(result));
+  }
+  machine_->set_entry(index);
+  CO_CHECK(machine_->commit());
+  if (begun != 0) co_return Error(Errc::unknown_outcome, "a part of the entry was applied before a failure");
+  co_return results;
+}
+
+// The child gets the state with all that came before, and whoever reads knows of the new range before anything else is applied.
+task<Result<std::string>> StateHost::divide(std::string command) {
+  CO_TRY(const auto split, machine_->split_due(command));
+  if (!split) co_return machine_->apply(machine_->applied() + 1, command);
+  CO_CHECK(machine_->commit());
+  CO_CHECK(co_await prepare(*split));
+  CO_TRY(auto result, machine_->apply(machine_->applied() + 1, command));
+  CO_CHECK(machine_->commit());
+  {
+    const std::lock_guard lock(mutex_);
+    if (view_) publish();
+  }
+  options_.splits->divided(options_.group, split->child());
+  co_return result;
+}
+
+// Without the child's state the split must not be applied: nobody else may have it.
+task<Result<void>> StateHost::prepare(SplitRange split) {
+  GABION_CHECK(options_.splits != nullptr, "a group is divided where it cannot be");
+  for (bool said = false;; said = true) {
+    auto prepared = co_await options_.splits->prepare(split, storage_, primary_);
+    if (prepared || prepared.error().code != Errc::exhausted || ending_) co_return prepared;
+    if (!said) {
+      LOG(error, "metadata", "there is no space to divide the metadata state; waiting for some", field("group", options_.group),
+          field("error", prepared.error().message));
+    }
+    co_await options_.clock->sleep(kSpaceRetry);
+  }
+}
+
 task<Result<void>> StateHost::follow_log() {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
     if (!copies_[i].healthy || log_->healthy(i)) continue;
@@ -234,7 +302,9 @@ task<Result<std::vector<std::string>>> StateHost::apply(std::uint64_t index, std
       set_applied();
       co_return Error(Errc::unknown_outcome, "the drive of the metadata state failed");
     }
-    auto results = apply_now(index, commands);
+    Result<std::vector<std::string>> results;
+    if (divides(commands)) results = co_await apply_dividing(index, commands);
+    else results = apply_now(index, commands);
     if (results || results.error().code == Errc::unknown_outcome) {
       set_applied();
       co_return results;
@@ -255,7 +325,7 @@ task<Result<void>> StateHost::fail_now(std::size_t drive, std::string why) {
   co_return co_await move(machine_->entry());
 }
 
-task<Result<void>> StateHost::move_away(std::shared_ptr<KvStore> seen, std::string why) {
+task<Result<void>> StateHost::move_away(std::shared_ptr<const StateView> seen, std::string why) {
   const auto turn = co_await turn_.take();
   if (seen != current() || machine_ == nullptr) co_return Result<void>();
   co_return co_await fail_now(primary_, std::move(why));

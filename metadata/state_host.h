@@ -1,6 +1,7 @@
-// StateHost keeps the state of the group on this node: it opens the best copy among the metadata drives, brings it up to date
+// StateHost keeps the state of a group on this node: it opens the best copy among the metadata drives, brings it up to date
 // from the log, applies entries to it, copies it to the other drives from time to time so that the log can be cut, moves to
-// another drive when its own fails, and takes the state of another member when the log cannot bring it up to date.
+// another drive when its own fails, and takes the state of another member when the log cannot bring it up to date. Before a
+// command that divides the group is applied, it has the SplitHost make the state of the new group.
 // What returns a task runs on the commit executor; the rest is thread-safe.
 #pragma once
 
@@ -12,6 +13,23 @@
 #include "metadata/turn.h"
 
 namespace gabion::metadata {
+
+// What reads go by, published together.
+struct StateView {
+  std::shared_ptr<KvStore> store;
+  std::shared_ptr<const GroupRange> range;
+};
+
+// Of the node: where the groups come from that are split off.
+class SplitHost {
+ public:
+  virtual ~SplitHost() = default;
+  // The parent's state is open on `drive` of `storage`, and the split is the next command it applies. When this returns, the
+  // child has been founded here with its half, durably, if this node is one of its founders. May be asked again for the same.
+  virtual task<Result<void>> prepare(SplitRange split, StateStorage& storage, std::size_t drive) = 0;
+  // It was applied.
+  virtual void divided(GroupId parent, GroupId child) = 0;
+};
 
 struct StateCopyStatus {
   bool healthy = false;
@@ -25,11 +43,13 @@ class StateHost final : public raft::ReplicatedState {
   struct Options {
     Options() = default;
     StateStorage* storage = nullptr;
-    Executor background;
+    Executor readers;     // blocking, brief
+    Executor background;  // blocking, long: checkpoints and their copies
     Clock* clock = nullptr;
     ClusterId cluster;
     raft::GroupId group = 0;
     StateFetch* fetch = nullptr;  // nullptr: there is nobody to get a state from
+    SplitHost* splits = nullptr;
   };
   explicit StateHost(Options options);
 
@@ -46,16 +66,26 @@ class StateHost final : public raft::ReplicatedState {
   task<Result<void>> install(NodeId from, std::uint64_t index) override;
   Room room() override;
 
-  // The store to read from, which has all that was ever applied here, or nullptr while there is none. It stays readable while
-  // the pointer is held, as far as its drive works.
-  std::shared_ptr<KvStore> current() const;
+  // What to read from, which has all that was ever applied here, or nullptr while there is none. It stays readable while the
+  // pointer is held, as far as its drive works; what was read counts if is_current() afterwards: else rows may be gone that
+  // another group has by now.
+  std::shared_ptr<const StateView> current() const;
+  bool is_current(const StateView& view) const { return range_.load(std::memory_order_acquire) == view.range.get(); }
   // The same, when the move to another drive that is under way is over.
-  task<std::shared_ptr<KvStore>> settled();
+  task<std::shared_ptr<const StateView>> settled();
   task<Result<PinnedState>> pin();
+  // There is a state to go on with; it may be behind.
+  bool has_state() const;
+  // The drive has a copy that somebody else made.
+  void note_copy(std::size_t drive, std::uint64_t index);
+  // The drive is gone, and fail_drive() follows.
+  void note_lost(std::size_t drive, std::string why) { set_failed(drive, std::move(why)); }
+  // No split waits for space any more, as this node stops.
+  void end_waiting() { ending_ = true; }
   // The drive is gone. Moves to another one when the state was there.
   task<Result<void>> fail_drive(std::size_t drive, std::string why);
   // `seen` cannot be read: moves away from it, unless that was done already.
-  task<Result<void>> move_away(std::shared_ptr<KvStore> seen, std::string why);
+  task<Result<void>> move_away(std::shared_ptr<const StateView> seen, std::string why);
   std::vector<StateCopyStatus> status() const;
 
  private:
@@ -82,12 +112,19 @@ class StateHost final : public raft::ReplicatedState {
   task<Result<void>> follow_log();
   task<Result<void>> fail_now(std::size_t drive, std::string why);
   Result<std::vector<std::string>> apply_now(std::uint64_t index, const std::vector<std::string>& commands);
+  bool divides(const std::vector<std::string>& commands);
+  // The same where one of the commands may divide the group.
+  task<Result<std::vector<std::string>>> apply_dividing(std::uint64_t index, std::vector<std::string> commands);
+  // Applies one command.
+  task<Result<std::string>> divide(std::string command);
+  task<Result<void>> prepare(SplitRange split);
   // Flushes and copies while commands are applied; finish() records what came of it.
   task<Checkpoint> make_checkpoint();
   task<void> finish_checkpoint(Checkpoint checkpoint);
   task<Result<void>> replace(std::size_t drive, StateImport& import, std::uint64_t index);
   void set_failed(std::size_t drive, std::string why);
   void set_applied();
+  void publish();  // with the mutex
   // Also for those who read from it; tells when the last of them is done.
   std::weak_ptr<KvStore> close_state();
   Error nothing_left() const;
@@ -101,9 +138,11 @@ class StateHost final : public raft::ReplicatedState {
   std::shared_ptr<KvStore> opened_;  // what the machine works on
   std::unique_ptr<StateMachine> machine_;
   std::uint64_t reached_ = 0;  // the highest entry that was ever applied or must be
+  bool ending_ = false;
 
   mutable std::mutex mutex_;
-  std::shared_ptr<KvStore> store_;  // as opened_, once it is up to date
+  std::shared_ptr<const StateView> view_;  // of opened_, once it is up to date
+  std::atomic<const GroupRange*> range_{nullptr};  // of view_
   std::size_t primary_ = 0;
   std::uint64_t applied_ = 0;
   std::uint64_t commands_ = 0;

@@ -1,9 +1,11 @@
-// StateStorage is where the state machine's store lives: one place per metadata drive, of which one is open and the
+// StateStorage is where the state machine's store of a group lives: one place per metadata drive, of which one is open and the
 // others hold copies of it. A state travels to another node as files: a StateExport has those of the open store, a
-// StateImport takes them. RocksStateStorage is the real one, MemoryStateStorage that of the simulation.
+// StateImport takes them. RocksStateStorage is the real one, MemoryStateStorage that of the simulation. StateStorages has those
+// of all groups of a node.
 // Thread-safe. Calls block; run them on an executor meant for that.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -73,10 +75,21 @@ class StateStorage {
   // The open store of this drive, flushed. At most one import to a drive at a time.
   virtual Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) = 0;
   virtual Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) = 0;
-  // Of the open store of this drive.
+  // Makes the same drive of `child`, which is of the same kind and not open there, hold what the open store of this drive holds
+  // with `change` made to it: a state with all commands of its own up to `index`. Durable. A power cut leaves all or nothing.
+  using Change = std::function<Result<void>(KvStore&)>;
+  virtual Result<void> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) = 0;
+  // Of the open store of this drive, and those of other groups on it.
   virtual Room room(std::size_t) { return Room::ample; }
   // Makes the drive hold nothing.
   virtual Result<void> clear(std::size_t drive) = 0;
+};
+
+class StateStorages {
+ public:
+  virtual ~StateStorages() = default;
+  // Of a group that may have nothing yet. The same one whenever it is asked for; by one thread at a time.
+  virtual StateStorage& of(std::uint32_t group) = 0;
 };
 
 }  // namespace gabion::metadata

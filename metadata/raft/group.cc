@@ -54,13 +54,23 @@ task<void> NodeGroup::catch_up_alone() {
 
 void NodeGroup::tick() {
   if (!usable()) return;
+  const TimePoint time = clock_.now();
+  campaign_again(time);
   library_.tick();
   follow();
   trim_memory();
-  const TimePoint time = clock_.now();
   expire(time);
   expire_readers(time);
   if (round_ && time - asked_ >= timing_.heartbeat) ask_round();
+}
+
+void NodeGroup::campaign() { campaigns_until_ = clock_.now() + 2 * timing_.election; }
+
+// The others may not have opened the group yet, and do not hear what is asked before they have.
+void NodeGroup::campaign_again(TimePoint time) {
+  if (!campaigns_until_) return;
+  if (time >= *campaigns_until_ || leads_ || library_.leader() != NodeId{}) campaigns_until_.reset();
+  else library_.campaign();
 }
 
 void NodeGroup::receive(NodeId from, const std::string& bytes) {
@@ -220,6 +230,11 @@ void NodeGroup::follow_leadership() {
     leads_in_term_ = term;
     fail_readers(Error(Errc::not_leader, "the leadership changed"));
     LOG(info, "metadata", "this node leads the group", field("group", id_), field("term", term));
+    // A group that was founded with a state: what it answers and decides rests on a majority that has this state.
+    if (library_.last_index() == kBaseIndex && library_.snapshot()) {
+      read_floor_ = kBaseIndex + 1;
+      (void)library_.barrier([](int) {});
+    }
     // The log of a leader has all that was ever committed, and nothing else was applied.
     if (applied_ > read_floor_) {
       fail(Error(Errc::corrupt, fmt::format("the metadata log ends with entry {}, and the state has entry {}",
@@ -272,6 +287,7 @@ task<Result<std::optional<Journal::Cut>>> NodeGroup::make_durable() {
   if (!mutated(Mutation::cut_log_early)) {
     CO_TRY(durable, co_await state_.persist());
   }
+  copied_ = copied_ || (snapshot && snapshot->index <= durable);
   if (failure_ || !snapshot || snapshot->index > durable) co_return std::optional<Journal::Cut>();
   Journal::Cut cut;
   cut.snapshot = *snapshot;

@@ -29,6 +29,11 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   void fail(const Error& error);
   // Makes the state durable, and tells what of the log that makes unnecessary. Nothing when that cannot be told now.
   task<Result<std::optional<Journal::Cut>>> make_durable();
+  // There is a state, and it was not copied to all drives since it was opened.
+  bool is_first_copy_due() const { return started_ && library_.snapshot() && !copied_; }
+  void campaign();
+  // Where this node leads: lets the member lead that has most of the log.
+  task<void> hand_over(Context ctx);
   // Refuses new proposals; returns when those that wait are done, or cannot be for now.
   task<void> drain();
   task<void> close();
@@ -106,6 +111,7 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   void follow_members();
   void publish();
   void trim_memory();
+  void campaign_again(TimePoint time);
   Outgoing pop_outgoing();  // the oldest
   bool alone() const { return alone_.load(std::memory_order_acquire); }
   bool usable() const { return started_ && !failure_; }
@@ -184,6 +190,8 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   std::optional<std::pair<std::uint64_t, std::uint64_t>> members_version_;
   std::vector<Member> members_;
   bool only_voter_ = false;
+  bool copied_ = false;
+  std::optional<TimePoint> campaigns_until_;
   std::map<std::uint64_t, Batch> in_flight_;  // by index
   std::deque<Committed> committed_;
   std::size_t committed_bytes_ = 0;

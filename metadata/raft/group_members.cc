@@ -2,6 +2,7 @@
 // only then promoted (thesis 4.2.1).
 #include <algorithm>
 
+#include "common/log.h"
 #include "metadata/raft/group.h"
 
 namespace gabion::metadata::raft {
@@ -111,6 +112,21 @@ task<Result<void>> NodeGroup::transfer_now(Context ctx, NodeId to) {
   CO_CHECK(co_await await_library(ctx, [this, to](Library::Done done) { return library_.transfer(to, std::move(done)); }));
   if (library_.leader() != to) co_return Error(Errc::unavailable, to_string(to) + " did not take over the leadership");
   co_return Result<void>();
+}
+
+task<void> NodeGroup::hand_over(Context ctx) {
+  const GroupStatus now = status();
+  std::optional<std::size_t> heir;
+  for (std::size_t i = 0; i < now.matched.size(); ++i) {
+    if (now.members[i].role != MemberRole::voter || now.members[i].node == self_) continue;
+    if (!heir || now.matched[i] > now.matched[*heir]) heir = i;
+  }
+  if (!now.leads || !heir) co_return;
+  const NodeId to = now.members[*heir].node;
+  if (auto done = co_await transfer(ctx, to); !done) {
+    LOG(warn, "metadata", "the leadership could not be handed over", field("group", id_), field("to", to_string(to)),
+        field("error", done.error().message));
+  }
 }
 
 }  // namespace gabion::metadata::raft

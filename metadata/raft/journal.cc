@@ -46,6 +46,15 @@ std::uint64_t Journal::write_snapshot(GroupId group, const Snapshot& snapshot, s
   return queue(encode_snapshot(group, snapshot), std::move(record), std::move(done));
 }
 
+void Journal::found(GroupId group, const HardState& hard, const Snapshot& base) {
+  write_hard_state(group, hard);
+  write_snapshot(group, base, {});
+  Recovered& begun = recovered_[group];
+  begun.hard = hard;
+  begun.snapshot = base;
+  begun.first = base.index + 1;
+}
+
 std::uint64_t Journal::queue(std::string bytes, Record record, std::function<void()> done) {
   ++queued_;
   if (failure_ || closing_) return queued_;

@@ -43,8 +43,11 @@ class Journal {
   task<void> close();
 
   bool knows(GroupId group) const { return images_.contains(group); }
-  // What the log had of the group; to be taken once.
+  // What the log had of the group, or what it was founded with; to be taken once.
   Recovered take(GroupId group);
+  // The group begins as if it had been cut behind `base`. Durable after the next flush().
+  void found(GroupId group, const HardState& hard, const Snapshot& base);
+  std::vector<GroupId> groups() const;  // that are known, ascending
   EntryReader& entries(GroupId group);
 
   // Queues a record. `done` is called when it is durable, before the listener hears of it.

@@ -178,6 +178,12 @@ void Journal::Image::rebase(const GroupBase& base) {
   if (positions.empty()) first = base.first;
 }
 
+std::vector<GroupId> Journal::groups() const {
+  std::vector<GroupId> known;
+  for (const auto& [group, image] : images_) known.push_back(group);
+  return known;
+}
+
 Recovered Journal::take(GroupId group) {
   const auto it = recovered_.find(group);
   if (it == recovered_.end()) return {};

@@ -141,6 +141,14 @@ void Library::installed() {
   impl_->settle();
 }
 
+void Library::campaign() {
+  ::raft& raft = impl_->raft;
+  if (raft.state == RAFT_CANDIDATE && raft.candidate_state.in_pre_vote) raft.candidate_state.randomized_election_timeout = 0;
+  if (raft.state == RAFT_FOLLOWER && raft.follower_state.current_leader.id == 0) {
+    raft.follower_state.randomized_election_timeout = 0;
+  }
+}
+
 Result<std::uint64_t> Library::propose(std::string_view data) {
   auto proposal = std::make_unique<Proposal>();
   proposal->host = &impl_->host;

@@ -72,6 +72,9 @@ class Library {
   void receive(NodeId from, const Message& message);
   void persisted();  // the oldest write_entries()
   void installed();
+  // A follower that knows no leader, or a candidate, tries with the next tick to be elected. Without a majority's consent
+  // beforehand nothing changes.
+  void campaign();
 
   // The index of the entry, or the library's error number; proposed() follows.
   Result<std::uint64_t> propose(std::string_view data);

@@ -39,6 +39,8 @@ EntryReader& RaftNode::entries(GroupId group) { return journal_->entries(group);
 
 bool RaftNode::knows(GroupId group) const { return journal_->knows(group); }
 
+std::vector<GroupId> RaftNode::known() const { return journal_->groups(); }
+
 task<Result<RaftGroup*>> RaftNode::open_group(GroupId id, ReplicatedState& state, std::vector<Member> founders) {
   GABION_CHECK(!groups_.contains(id), "a group is opened twice");
   Recovered recovered = journal_->take(id);
@@ -64,11 +66,31 @@ task<Result<RaftGroup*>> RaftNode::open_group(GroupId id, ReplicatedState& state
   co_return group.get();
 }
 
+// The log begins behind the base, so that nobody can play it on a state that does not have the base.
+task<Result<void>> RaftNode::found(GroupId id, std::vector<Member> founders) {
+  GABION_CHECK(!journal_->knows(id), "a group is founded twice");
+  HardState hard;
+  hard.term = 1;
+  Snapshot base;
+  base.index = base.members_index = kBaseIndex;
+  base.term = hard.term;
+  base.members = std::move(founders);
+  journal_->found(id, hard, base);
+  co_await journal_->flush();
+  if (journal_->failure()) co_return *journal_->failure();
+  co_return Result<void>();
+}
+
+void RaftNode::campaign(GroupId id) {
+  if (const auto group = groups_.find(id); group != groups_.end()) group->second->campaign();
+}
+
 void RaftNode::receive(NodeId from, GroupId id, std::string message) {
   if (!gate_.enter()) return;
   asio::post(options_.executor, [this, from, id, bytes = std::move(message)] {
     const auto group = groups_.find(id);
     if (group != groups_.end()) group->second->receive(from, bytes);
+    else if (options_.unknown_group && !stopping_) options_.unknown_group(id);
     gate_.leave();
   });
 }
@@ -114,15 +136,24 @@ task<void> RaftNode::make_checkpoints() {
   }
 }
 
+// The youngest groups first. A group that was split off has its first state on one drive, until it is copied to the others;
+// should the drive fail before, it is made again from the group it was split off, whose log must not be cut until then.
 task<Result<void>> RaftNode::checkpoint() {
   const auto turn = co_await checkpoint_turn_.take();
   std::map<GroupId, Journal::Cut> cuts;
   Result<void> result;
-  for (auto& [id, group] : groups_) {
-    auto durable = co_await group->make_durable();
+  const auto known = journal_->groups();
+  bool held = false;
+  for (auto id = known.rbegin(); id != known.rend(); ++id) {
+    const auto group = groups_.find(*id);
+    held = held || group == groups_.end();  // it is about to be opened
+    if (group == groups_.end()) continue;
+    auto durable = co_await group->second->make_durable();
     if (!durable) result = durable.error();
-    else if (*durable) cuts.emplace(id, std::move(**durable));
+    else if (*durable && !held) cuts.emplace(*id, std::move(**durable));
+    held = held || group->second->is_first_copy_due();
   }
+  if (journal_->groups() != known) cuts.clear();  // one was split off meanwhile
   if (!cuts.empty() && !journal_->failure()) {
     if (auto cut = co_await journal_->cut(std::move(cuts)); !cut) result = cut;
   }
@@ -134,9 +165,19 @@ task<Result<void>> RaftNode::checkpoint() {
 
 task<void> RaftNode::fail_log_drive(std::size_t drive, std::string why) { return journal_->fail_drive(drive, std::move(why)); }
 
+task<void> RaftNode::hand_over(Duration within) {
+  Context ctx;
+  ctx.deadline = options_.clock->now() + within;
+  Gate all;
+  for (auto& [id, group] : groups_) spawn(options_.executor, all, "a leadership goes", group->hand_over(ctx));
+  co_await all.close();
+}
+
 task<void> RaftNode::stop() {
   if (std::exchange(stopped_, true)) co_return;
-  for (auto& [id, group] : groups_) co_await group->drain();
+  Gate drained;
+  for (auto& [id, group] : groups_) spawn(options_.executor, drained, "proposals that wait", group->drain());
+  co_await drained.close();
   stopping_ = true;
   checkpoint_due_.set();
   co_await gate_.close();

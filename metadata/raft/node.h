@@ -3,6 +3,7 @@
 //
 //   auto node = co_await RaftNode::open(options);                          // loads the journal
 //   auto group = co_await node->open_group(0, state, {{self}});           // founds it, or goes on where it was
+//   co_await node->found(1, {{self}});                                    // or: with a state that is there already
 //   transport calls node->receive(from, group, message)                   // on any thread
 //   co_await node->stop();                                                 // before destruction
 //
@@ -35,6 +36,8 @@ struct RaftNodeOptions {
   Transport* transport = nullptr;  // nullptr: there are no other nodes
   GroupMetrics* metrics = nullptr;
   Timing timing;
+  // A member of a group that is not open here has a message for this node. On the executor.
+  std::function<void(GroupId)> unknown_group;
   // The states are made durable and the log is cut each time it has grown by this much.
   std::uint64_t checkpoint_log_bytes = 64 * MiB;
   // Entries that a group keeps in memory for members that are behind; others get a copy of the state. A group of one member
@@ -45,6 +48,8 @@ struct RaftNodeOptions {
 class Journal;
 class NodeGroup;
 
+inline constexpr std::uint64_t kBaseIndex = 1;
+
 class RaftNode {
  public:
   static task<Result<std::unique_ptr<RaftNode>>> open(RaftNodeOptions options);
@@ -52,12 +57,19 @@ class RaftNode {
 
   // The entries that the log has of a group, for a state that is behind; to be used on the executor.
   EntryReader& entries(GroupId group);
-  // Whether the log has anything of the group.
+  // Whether the log has anything of the group; all of which it has.
   bool knows(GroupId group) const;
+  std::vector<GroupId> known() const;
 
   // Starts the group. One that the log does not know is founded with `founders`, which must be the same on each of them;
   // with none it waits for a leader that adds this node. Returns when a group that this node leads alone has applied its log.
   task<Result<RaftGroup*>> open_group(GroupId group, ReplicatedState& state, std::vector<Member> founders);
+
+  // Founds a group that has a state before it has a log: the state holds everything up to entry kBaseIndex, the same on each of
+  // the founders. Who has no such state gets one from who leads the group. Durable; open_group() follows.
+  task<Result<void>> found(GroupId group, std::vector<Member> founders);
+  // Tries at once, and for a while again and again, to be the first leader of an open group.
+  void campaign(GroupId group);
 
   // A message of another member. Anything that cannot be one is dropped. Thread-safe.
   void receive(NodeId from, GroupId group, std::string message);
@@ -70,6 +82,9 @@ class RaftNode {
   // The log took something it cannot take back or is lost: this node is no member any more until it is opened again.
   // Thread-safe.
   std::optional<Error> failure() const;
+
+  // Lets other members lead what this node leads, as far as they can take it over within that time.
+  task<void> hand_over(Duration within);
 
   // Proposals that wait are still committed where that needs nobody else, new ones are refused. Makes the states durable.
   task<void> stop();

@@ -28,7 +28,7 @@ ClusterDuties::ClusterDuties(Options options) : options_(options) {
   controller.self = options_.self;
   controller.metadata = &options_.metadata.metadata();
   controller.leader = [metadata = &options_.metadata] { return metadata->leader(); };
-  controller.term = [member = options_.metadata.member()] { return member->group().status().term; };
+  controller.term = [member = options_.metadata.member()] { return member->root().raft().status().term; };
   controller.clock = &options_.clock;
   controller.rng = &options_.rng;
   controller.out_after = std::chrono::seconds(options_.config.cluster_out_after_seconds);
@@ -46,7 +46,7 @@ ClusterDuties::ClusterDuties(Options options) : options_(options) {
   spread.hand_over = [this](Context ctx, Handover step) { return hand_over(ctx, step); };
   spread.clock = &options_.clock;
   spread_ = std::make_unique<LeaderSpread>(std::move(spread));
-  members_ = std::make_unique<MetadataMembers>(options_.self, *options_.metadata.member(), *controller_, options_.clock);
+  members_ = std::make_unique<MetadataMembers>(options_.self, [this] { return options_.metadata.groups(); }, options_.clock);
 }
 
 void ClusterDuties::start(const Executor& executor, Workers workers, Keep keep) {
@@ -179,7 +179,7 @@ task<void> ClusterDuties::follow(metadata::Metadata::VersionedClusterState curre
         field("error", applied.error().message));
     co_return;
   }
-  options_.metadata.set_members(current.state);
+  options_.metadata.follow(current);
   if (members_) members_->follow(current.state);
   if (spread_) spread_->follow(current.state);
   const auto epoch = options_.layout.placement().view()->epoch();
@@ -233,6 +233,7 @@ void ClusterDuties::order(const Orders& orders) {
   workers_->sweeper.assign(sweep);
   workers_->repairer.set_share({orders.repair_index, orders.repair_count});
   if (spread_) spread_->hear(orders.leading);
+  if (members_) members_->hear(orders.up);
 }
 
 // To those who go through all that is on this node's drives.

@@ -9,6 +9,7 @@ namespace {
 
 constexpr Duration kInterval = std::chrono::seconds(1);
 constexpr Duration kStepTime = std::chrono::seconds(30);
+constexpr Duration kHeardFor = std::chrono::seconds(3);  // heartbeats come twice a second
 
 using metadata::raft::Member;
 using metadata::raft::MemberRole;
@@ -82,35 +83,37 @@ void MetadataMembers::follow(const metadata::ClusterState& state) {
   nodes_ = std::move(nodes);
 }
 
+void MetadataMembers::hear(std::vector<NodeId> up) {
+  const std::lock_guard lock(mutex_);
+  up_ = std::move(up);
+  heard_ = clock_.now();
+}
+
 std::vector<MemberCandidate> MetadataMembers::candidates() const {
-  std::vector<MemberCandidate> nodes;
-  {
-    const std::lock_guard lock(mutex_);
-    nodes = nodes_;
-  }
-  const auto heard = controller_.nodes();
+  const std::lock_guard lock(mutex_);
+  if (!heard_ || clock_.now() - *heard_ > kHeardFor) return {};
+  std::vector<MemberCandidate> nodes = nodes_;
   for (MemberCandidate& node : nodes) {
-    node.up = node.node == self_ || std::any_of(heard.begin(), heard.end(), [&](const metadata::cluster::NodeStatus& status) {
-                return status.node == node.node && status.up;
-              });
+    node.up = node.node == self_ || std::find(up_.begin(), up_.end(), node.node) != up_.end();
   }
   return nodes;
 }
 
 task<void> MetadataMembers::run() {
   while (!stopping_) {
-    if (controller_.leads()) co_await take_step();
+    for (metadata::raft::RaftGroup* const group : groups_()) {
+      if (!stopping_) co_await take_step(*group);
+    }
     for (Duration slept{}; slept < kInterval && !stopping_; slept += std::chrono::milliseconds(100)) {
       co_await clock_.sleep(std::chrono::milliseconds(100));
     }
   }
 }
 
-task<void> MetadataMembers::take_step() {
+task<void> MetadataMembers::take_step(metadata::raft::RaftGroup& group) {
   const auto known = candidates();
-  if (known.empty()) co_return;  // the state was not heard yet
-  const auto status = metadata_.group().status();
-  if (!status.leads) co_return;
+  const auto status = group.status();
+  if (known.empty() || !status.leads) co_return;
   const MemberStep step = next_member_step(self_, status.members, known);
   Context ctx;
   ctx.deadline = clock_.now() + kStepTime;
@@ -118,16 +121,17 @@ task<void> MetadataMembers::take_step() {
   const char* what = "";
   switch (step.kind) {
     case MemberStep::Kind::none: co_return;
-    case MemberStep::Kind::add: what = "added"; done = co_await metadata_.group().add(ctx, step.node); break;
-    case MemberStep::Kind::promote: what = "has a vote"; done = co_await metadata_.group().promote(ctx, step.node); break;
-    case MemberStep::Kind::remove: what = "removed"; done = co_await metadata_.group().remove(ctx, step.node); break;
-    case MemberStep::Kind::transfer: what = "to lead"; done = co_await metadata_.group().transfer(ctx, step.node); break;
+    case MemberStep::Kind::add: what = "added"; done = co_await group.add(ctx, step.node); break;
+    case MemberStep::Kind::promote: what = "has a vote"; done = co_await group.promote(ctx, step.node); break;
+    case MemberStep::Kind::remove: what = "removed"; done = co_await group.remove(ctx, step.node); break;
+    case MemberStep::Kind::transfer: what = "to lead"; done = co_await group.transfer(ctx, step.node); break;
   }
   if (done) {
-    LOG(info, "cluster", "a member of the metadata has changed", field("node", to_string(step.node)), field("change", what));
+    LOG(info, "cluster", "a member of the metadata has changed", field("group", status.group),
+        field("node", to_string(step.node)), field("change", what));
   } else {
-    LOG(warn, "cluster", "a member of the metadata could not be changed yet", field("node", to_string(step.node)),
-        field("change", what), field("error", done.error().message));
+    LOG(warn, "cluster", "a member of the metadata could not be changed yet", field("group", status.group),
+        field("node", to_string(step.node)), field("change", what), field("error", done.error().message));
   }
 }
 

@@ -1,15 +1,16 @@
-// MetadataMembers keeps the metadata's group at three voters while this node leads it: nodes with the metadata role join it as
-// long as it has fewer, those that were given up or are to give everything away leave it, each only when the rest can decide
+// MetadataMembers keeps each of the metadata's groups that this node leads at three voters: nodes with the metadata role join it
+// as long as it has fewer, those that were given up or are to give everything away leave it, each only when the rest can decide
 // without it. A leader that is to leave hands the leadership over first. One change at a time.
 // Thread-safe. What it is given outlives it; stop() before destruction.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <vector>
 
 #include "common/async.h"
-#include "metadata/cluster/controller.h"
-#include "metadata/local_metadata.h"
+#include "metadata/raft/raft.h"
+#include "metadata/records.pb.h"
 
 namespace gabion::serve {
 
@@ -21,7 +22,7 @@ struct MemberStep {
   friend bool operator==(const MemberStep&, const MemberStep&) = default;
 };
 
-// A node with the metadata role, as the cluster's state and the leader know it.
+// A node with the metadata role, as the cluster's state and the leader of group 0 know it.
 struct MemberCandidate {
   NodeId node{};
   bool up = false;
@@ -36,10 +37,13 @@ MemberStep next_member_step(NodeId self, const std::vector<metadata::raft::Membe
 
 class MetadataMembers {
  public:
-  MetadataMembers(NodeId self, metadata::LocalMetadata& metadata, const metadata::cluster::Controller& controller, Clock& clock)
-      : self_(self), metadata_(metadata), controller_(controller), clock_(clock) {}
+  // The groups that this node is a member of.
+  using Groups = std::function<std::vector<metadata::raft::RaftGroup*>()>;
+  MetadataMembers(NodeId self, Groups groups, Clock& clock) : self_(self), groups_(std::move(groups)), clock_(clock) {}
 
   void follow(const metadata::ClusterState& state);
+  // The nodes that are up now, as the leader of group 0 says.
+  void hear(std::vector<NodeId> up);
   void start(const Executor& executor) { spawn(executor, gate_, "metadata members", run()); }
   task<void> stop() {
     stopping_ = true;
@@ -48,17 +52,20 @@ class MetadataMembers {
 
  private:
   task<void> run();
-  task<void> take_step();
+  task<void> take_step(metadata::raft::RaftGroup& group);
+  // None while it is not known who is up.
   std::vector<MemberCandidate> candidates() const;
 
   const NodeId self_;
-  metadata::LocalMetadata& metadata_;
-  const metadata::cluster::Controller& controller_;
+  const Groups groups_;
   Clock& clock_;
   Gate gate_;
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;
-  std::vector<MemberCandidate> nodes_;  // as the state says; guarded by mutex_
+  // Guarded by mutex_.
+  std::vector<MemberCandidate> nodes_;  // as the state says
+  std::vector<NodeId> up_;
+  std::optional<TimePoint> heard_;
 };
 
 }  // namespace gabion::serve

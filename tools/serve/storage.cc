@@ -116,7 +116,7 @@ Result<void> Storage::open_metadata(bool founding, bool fresh) {
   const auto start = founding ? NodeMetadata::Start::found : fresh ? NodeMetadata::Start::join : NodeMetadata::Start::restart;
   if (membership_.metadata()) TRY_OK(metadata_->open_member(self(), cluster_, start));
   metadata_->open_router(self());
-  if (membership_.state().nodes_size() != 0) metadata_->set_members(membership_.state());
+  if (membership_.state().nodes_size() != 0) metadata_->follow({membership_.state(), membership_.version()});
   return {};
 }
 
@@ -135,7 +135,7 @@ Result<metadata::Metadata::VersionedClusterState> Storage::wait_for_cluster() {
   for (;;) {
     auto current = block_on(background_.executor(), metadata().cluster_state(Context{}));
     if (current) {
-      metadata_->set_members(current->state);
+      metadata_->follow(*current);
       return current;
     }
     if (current.error().code != Errc::unavailable) return current.error();
@@ -288,6 +288,7 @@ void Storage::stop() {
   membership_changed_.set();
   const Executor executor = background_.executor();
   block_on(executor, duties_->stop());
+  block_on(executor, metadata_->hand_over());
   block_on(executor, collector_->stop());
   block_on(executor, sweeper_->stop());
   block_on(executor, scrubber_->stop());

@@ -21,7 +21,7 @@ void Storage::open_administration() {
   };
   options.groups = [this] { return metadata_->groups(); };
   options.removing = [this](const metadata::ClusterState& state) { return duties_->trimming(state); };
-  options.statistics = [this](Context ctx, metadata::GroupId) { return metadata().statistics(ctx); };
+  options.statistics = [this](Context ctx, metadata::GroupId group) { return metadata_->group(group).statistics(ctx); };
   options.init = [this](Context, std::string listen) { return run_on(background_.executor(), init(std::move(listen))); };
   options.local_drive = [this](std::string path, ClusterControl::Drive what) {
     return run_on(background_.executor(), local_drive(std::move(path), what));

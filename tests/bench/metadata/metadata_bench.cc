@@ -59,7 +59,7 @@ Command put(BucketId bucket, std::size_t i) {
   return command;
 }
 
-task<Result<void>> put_some(LocalMetadata& metadata, BucketId bucket, std::size_t& next, std::size_t end) {
+task<Result<void>> put_some(Metadata& metadata, BucketId bucket, std::size_t& next, std::size_t end) {
   while (next < end) {
     const std::size_t i = next++;
     auto result = co_await metadata.commit(Context(), put(bucket, i));
@@ -68,7 +68,7 @@ task<Result<void>> put_some(LocalMetadata& metadata, BucketId bucket, std::size_
   co_return Result<void>();
 }
 
-task<void> put_all(LocalMetadata& metadata, BucketId bucket, std::size_t objects, std::size_t concurrency) {
+task<void> put_all(Metadata& metadata, BucketId bucket, std::size_t objects, std::size_t concurrency) {
   std::size_t next = 0;
   std::vector<task<Result<void>>> clients;
   for (std::size_t i = 0; i < concurrency; ++i) clients.push_back(put_some(metadata, bucket, next, objects));
@@ -78,7 +78,7 @@ task<void> put_all(LocalMetadata& metadata, BucketId bucket, std::size_t objects
   }
 }
 
-task<void> get_all(LocalMetadata& metadata, BucketId bucket, std::size_t objects, std::size_t gets) {
+task<void> get_all(Metadata& metadata, BucketId bucket, std::size_t objects, std::size_t gets) {
   std::size_t found = 0;
   for (std::size_t i = 0; i < gets; ++i) {
     const auto object = co_await metadata.object(Context(), bucket, key(i * 7919 % objects), Metadata::With::manifest);
@@ -87,7 +87,7 @@ task<void> get_all(LocalMetadata& metadata, BucketId bucket, std::size_t objects
   if (found != gets) std::printf("found %zu of %zu\n", found, gets);
 }
 
-task<void> list_all(LocalMetadata& metadata, BucketId bucket, std::size_t& listed) {
+task<void> list_all(Metadata& metadata, BucketId bucket, std::size_t& listed) {
   ListRequest request;
   request.bucket = bucket;
   for (bool more = true; more;) {
@@ -126,7 +126,7 @@ class Bench {
     test::run(metadata_->stop());
     metadata_.reset();
   }
-  LocalMetadata& metadata() { return *metadata_; }
+  LocalGroup& metadata() { return metadata_->root(); }
   const LocalMetadataMetrics& metrics() const { return metrics_; }
 
  private:

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kSegmentBytes = 4 * KiB;
 constexpr std::uint64_t kCheckpointBytes = 12 * KiB;
 
-task<std::vector<Result<CommandResult>>> commit_all(LocalMetadata& metadata, std::vector<Command> commands) {
+task<std::vector<Result<CommandResult>>> commit_all(Metadata& metadata, std::vector<Command> commands) {
   std::vector<task<Result<CommandResult>>> running;
   for (Command& command : commands) running.push_back(metadata.commit(Context(), std::move(command)));
   auto results = co_await gather(std::move(running));
@@ -100,9 +100,9 @@ bool Scenario::open() {
   options.allow_new = acknowledged_ == 0;
   options.checkpoint_log_bytes = kCheckpointBytes;
   options.log_segment_bytes = kSegmentBytes;
-  auto storage = std::make_unique<MemoryStateStorage>(images_);
+  auto storage = std::make_unique<MemoryStates>(images_);
   storage_ = storage.get();
-  options.storage = std::move(storage);
+  options.states = std::move(storage);
   auto opened = drive(LocalMetadata::open(std::move(options)));
   if (!opened) {
     if (powered()) return fail("it does not open: " + opened.error().message);
@@ -119,7 +119,7 @@ bool Scenario::check_recovered() {
   if (applied > history_.size()) return fail(fmt::format("proposed {}, recovered {}", history_.size(), applied));
   history_.resize(applied);
   acknowledged_ = applied;
-  const auto store = storage_->opened();
+  const auto store = storage_->of(kRootGroup).opened();
   if (!store) return fail("no state is open");
   // The model does not know the entries of the log.
   const auto without_totals = [](const MemoryKv& kv) {
@@ -189,7 +189,7 @@ void Scenario::traffic() {
       commands.push_back(commands_.next());
       encoded.push_back(commands.back().SerializeAsString());
     }
-    const auto results = drive(commit_all(*metadata_, commands));
+    const auto results = drive(commit_all(metadata_->root(), commands));
     record(commands, encoded, results);
     if (choices_.below(10) == 0) drive(metadata_->checkpoint());
     for (auto& image : images_) image->eager = eager_flushes_.below(4) == 0;

@@ -71,7 +71,7 @@ class Scenario {
   std::vector<std::string> history_;  // by index, from 1
   std::size_t acknowledged_ = 0;
   LocalMetadataMetrics metrics_;
-  MemoryStateStorage* storage_ = nullptr;
+  MemoryStates* storage_ = nullptr;
   std::unique_ptr<LocalMetadata> metadata_;
   std::string failure_;
   std::size_t flip_victim_ = 0;

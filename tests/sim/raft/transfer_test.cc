@@ -71,7 +71,7 @@ class Node {
     REQUIRE(opened.has_value());
     metadata_ = *std::move(opened);
     StateSource::Options source;
-    source.pin = [this](raft::GroupId) { return metadata_->pin(); };
+    source.pin = [this](GroupId group) { return metadata_->pin(group); };
     source.executor = source.background = world_.executor();
     source.clock = &world_.clock();
     source.rng = &rng_;
@@ -92,7 +92,7 @@ class Node {
   NodeId id() const { return id_; }
   LocalMetadata& metadata() { return *metadata_; }
   int states_that_came() const { return fetcher_->came; }
-  bool leads() const { return metadata_ && metadata_->group().status().leads; }
+  bool leads() const { return metadata_ && metadata_->root().raft().status().leads; }
 
  private:
   const NodeId id_;
@@ -137,7 +137,7 @@ struct Rig {
       Node* at = leader();
       REQUIRE(at != nullptr);
       const Command command = commands.next();
-      const auto result = world.run(at->metadata().commit(ctx(5s), command));
+      const auto result = world.run(at->metadata().root().commit(ctx(5s), command));
       if (result) commands.note(command, *result);
     }
   }
@@ -146,7 +146,7 @@ struct Rig {
       for (int i = 0; i < 20; ++i) {
         Node* at = leader();
         REQUIRE(at != nullptr);
-        raft::RaftGroup& group = at->metadata().group();
+        raft::RaftGroup& group = at->metadata().root().raft();
         const auto done = world.run(promote ? group.promote(ctx(20s), node.id()) : group.add(ctx(20s), node.id()));
         if (done) return true;
         world.run_for(200ms);
@@ -159,11 +159,11 @@ struct Rig {
   // Makes the node lead, and reads everything there.
   std::string everything_at(Node& node) {
     for (int i = 0; i < 40 && leader() != &node; ++i) {
-      static_cast<void>(world.run(leader()->metadata().group().transfer(ctx(2s), node.id())));
+      static_cast<void>(world.run(leader()->metadata().root().raft().transfer(ctx(2s), node.id())));
       world.run_for(100ms);
     }
     REQUIRE(node.leads());
-    LocalMetadata& metadata = node.metadata();
+    LocalGroup& metadata = node.metadata().root();
     std::string all;
     for (const Bucket& bucket : world.run(metadata.buckets(ctx())).value()) {
       all += bucket.SerializeAsString();
@@ -171,13 +171,15 @@ struct Rig {
       request.bucket = bucket.id();
       for (const ListedObject& object : world.run(metadata.list_objects(ctx(), request)).value().objects) {
         all += object.key;
-        const Object found = world.run(metadata.object(ctx(), bucket.id(), object.key, LocalMetadata::With::manifest)).value();
+        const Object found = world.run(metadata.object(ctx(), bucket.id(), object.key, Metadata::With::manifest)).value();
         all += found.version.SerializeAsString();
       }
       const auto entries = world.run(metadata.journal(ctx(), kRootGroup, bucket.id(), 0, 10'000)).value();
       for (const JournalEntry& entry : entries) all += entry.SerializeAsString();
     }
-    for (const auto& listed : world.run(metadata.manifests(ctx(), kRootGroup, 0, 10'000)).value()) all += listed.manifest.SerializeAsString();
+    for (const auto& listed : world.run(metadata.manifests(ctx(), kRootGroup, 0, 10'000)).value()) {
+      all += listed.manifest.SerializeAsString();
+    }
     return all;
   }
 
@@ -196,7 +198,7 @@ TEST_CASE("new members of the real metadata get its state, and serve it") {
   rig.nodes[0]->start(true, rig.cluster);
   rig.commit(3000);  // more than a group of one keeps in memory
   rig.world.run(rig.nodes[0]->metadata().checkpoint());
-  const std::uint64_t first = rig.nodes[0]->metadata().group().status().applied;
+  const std::uint64_t first = rig.nodes[0]->metadata().root().raft().status().applied;
   REQUIRE(first > 2000);
   for (std::size_t i = 1; i < 3; ++i) {
     rig.nodes[i]->start(false, rig.cluster);

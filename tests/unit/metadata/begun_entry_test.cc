@@ -58,7 +58,7 @@ struct Begun {
   StateHost::Options options() {
     StateHost::Options given;
     given.storage = &storage;
-    given.background = world.executor();
+    given.readers = given.background = world.executor();
     given.clock = &world.clock();
     given.cluster = cluster;
     return given;
@@ -70,7 +70,7 @@ struct Begun {
     return world.run(MirroredLog::open(std::move(log), world.rng())).value();
   }
   void check(const StateHost& host) {
-    const Totals totals = totals_of(*host.current());
+    const Totals totals = totals_of(*host.current()->store);
     CHECK(totals.index == 6);
     CHECK(totals.entry == 2);
     CHECK(totals.objects == 3);

@@ -15,9 +15,8 @@ struct Stores {
   std::shared_ptr<MemoryImage> image = std::make_shared<MemoryImage>();
   std::unique_ptr<KvStore> open(bool real) {
     if (!real) return std::make_unique<MemoryKv>(image);
-    const RocksOptions options;
     auto ballast = std::make_shared<Ballast>(*disk, "ballast", MiB);
-    return RocksKv::open(dir.path() + "/db", options, RocksKv::make_cache(options), std::move(ballast)).value();
+    return RocksKv::open(dir.path() + "/db", RocksMemory(RocksOptions()), std::move(ballast)).value();
   }
 };
 

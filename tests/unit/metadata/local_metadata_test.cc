@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/unit/metadata/random_commands.h"
+#include "tests/unit/metadata/subject.h"
 
 namespace gabion::metadata::test {
 namespace {
@@ -18,7 +19,7 @@ std::string value(RealSubject& subject, BucketId bucket, int i) {
 }
 
 std::size_t primary(RealSubject& subject) {
-  const auto status = subject.metadata().status();
+  const auto status = subject.node().status();
   for (std::size_t i = 0; i < status.state.size(); ++i) {
     if (status.state[i].primary) return i;
   }
@@ -30,11 +31,11 @@ std::size_t primary(RealSubject& subject) {
 TEST_CASE("what was committed is there after a restart, and the log was cut") {
   RealSubject subject;
   const BucketId bucket = fill(subject, 100);
-  const std::uint64_t applied = subject.metadata().status().applied;
+  const std::uint64_t applied = subject.node().status().applied;
   subject.reopen();
-  CHECK(subject.metadata().status().applied == applied);
+  CHECK(subject.node().status().applied == applied);
   for (const int i : {0, 50, 99}) CHECK(value(subject, bucket, i) == "value" + std::to_string(i));
-  for (const auto& copy : subject.metadata().status().state) CHECK(copy.covered == applied);
+  for (const auto& copy : subject.node().status().state) CHECK(copy.covered == applied);
   subject.commit(put(bucket, "key0", "new"));
   subject.reopen();
   CHECK(value(subject, bucket, 0) == "new");
@@ -43,12 +44,12 @@ TEST_CASE("what was committed is there after a restart, and the log was cut") {
 TEST_CASE("the state moves to another drive when its own is lost while serving") {
   RealSubject subject;
   const BucketId bucket = fill(subject, 50);
-  subject.drive(subject.metadata().checkpoint());
+  subject.drive(subject.node().checkpoint());
   for (int i = 50; i < 80; ++i) subject.commit(put(bucket, "key" + std::to_string(i), "value" + std::to_string(i)));
   const std::size_t first = primary(subject);
-  REQUIRE(subject.run(subject.metadata().fail_drive(subject.drive_id(first), "it was pulled out")).has_value());
+  REQUIRE(subject.run(subject.node().fail_drive(subject.drive_id(first), "it was pulled out")).has_value());
   CHECK(primary(subject) != first);
-  CHECK(!subject.metadata().status().log[first].healthy);
+  CHECK(!subject.node().status().log[first].healthy);
   for (const int i : {0, 49, 79}) CHECK(value(subject, bucket, i) == "value" + std::to_string(i));
   CHECK(subject.commit(put(bucket, "key1", "after")).outcome() == APPLIED);
   CHECK(value(subject, bucket, 1) == "after");
@@ -57,7 +58,7 @@ TEST_CASE("the state moves to another drive when its own is lost while serving")
   subject.wipe(first);
   subject.open(false);
   CHECK(value(subject, bucket, 1) == "after");
-  CHECK(subject.metadata().status().log[first].healthy);
+  CHECK(subject.node().status().log[first].healthy);
 }
 
 TEST_CASE("a drive that was empty holds everything after a checkpoint, and can serve alone") {
@@ -67,7 +68,7 @@ TEST_CASE("a drive that was empty holds everything after a checkpoint, and can s
   subject.wipe(2);
   subject.open(false);
   subject.commit(put(bucket, "key50", "value50"));
-  subject.drive(subject.metadata().checkpoint());
+  subject.drive(subject.node().checkpoint());
   subject.commit(put(bucket, "key51", "value51"));
   subject.stop();
   subject.wipe(0);
@@ -91,14 +92,14 @@ TEST_CASE("checkpoints copy only what the drives do not have, and a copy can be 
   const BucketId bucket = fill(subject, 20);
   for (int round = 0; round < 4; ++round) {
     subject.commit(put(bucket, "key" + std::to_string(round), "round" + std::to_string(round)));
-    subject.drive(subject.metadata().checkpoint());
+    subject.drive(subject.node().checkpoint());
   }
   const std::size_t first = primary(subject);
-  for (const auto& copy : subject.metadata().status().state) {
+  for (const auto& copy : subject.node().status().state) {
     CHECK(copy.healthy);
     CHECK(copy.error.empty());
   }
-  REQUIRE(subject.run(subject.metadata().fail_drive(subject.drive_id(first), "test")).has_value());
+  REQUIRE(subject.run(subject.node().fail_drive(subject.drive_id(first), "test")).has_value());
   CHECK(value(subject, bucket, 3) == "round3");
   CHECK(value(subject, bucket, 19) == "value19");
 }
@@ -120,7 +121,7 @@ TEST_CASE("many commands at once are committed in few rounds, each with its own 
   RealSubject subject;
   const BucketId bucket = fill(subject, 0);
   struct Flood {
-    static task<void> run(LocalMetadata& metadata, BucketId bucket, int& applied) {
+    static task<void> run(Metadata& metadata, BucketId bucket, int& applied) {
       std::vector<task<Result<CommandResult>>> commands;
       for (int i = 0; i < 500; ++i) {
         Command command = put(bucket, "same", "value" + std::to_string(i));

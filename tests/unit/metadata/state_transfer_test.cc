@@ -29,13 +29,13 @@ struct RocksStore final : Store {
     RocksOptions options;
     options.block_cache_bytes = MiB;
     options.write_buffer_bytes = 4 * MiB;
-    std::vector<RocksStateStorage::Place> places;
+    std::vector<RocksDrives::Place> places;
     places.push_back({disk.get(), path});
     rocks.emplace(std::move(places), options, rng);
   }
-  StateStorage& storage() override { return *rocks; }
+  StateStorage& storage() override { return rocks->of(0); }
   std::unique_ptr<PosixDisk> disk;
-  std::optional<RocksStateStorage> rocks;
+  std::optional<RocksStates> rocks;
 };
 
 void put(KvStore& store, int from, int to, const std::string& text) {

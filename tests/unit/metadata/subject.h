@@ -8,6 +8,7 @@
 #include "tests/support/run.h"
 #include "tests/support/sim.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/metadata/commands.h"
 
 namespace gabion::metadata::test {
 
@@ -33,7 +34,7 @@ class Subject {
   }
 };
 
-// LocalMetadata over simulated drives and stores in memory.
+// Group 0 of a LocalMetadata over simulated drives and stores in memory.
 class SimSubject final : public Subject {
  public:
   SimSubject() : world_(1) {
@@ -48,11 +49,11 @@ class SimSubject final : public Subject {
     options.rng = &world_.rng();
     options.metrics = &metrics_;
     options.allow_new = true;
-    options.storage = std::make_unique<MemoryStateStorage>(images_);
+    options.states = std::make_unique<MemoryStates>(images_);
     metadata_ = world_.run(LocalMetadata::open(std::move(options))).value();
   }
   ~SimSubject() override { world_.run(metadata_->stop()); }
-  LocalMetadata& metadata() override { return *metadata_; }
+  LocalGroup& metadata() override { return metadata_->root(); }
   void drive(task<void> work) override { world_.run(std::move(work)); }
 
  private:
@@ -63,7 +64,7 @@ class SimSubject final : public Subject {
   std::unique_ptr<LocalMetadata> metadata_;
 };
 
-// LocalMetadata over RocksDB and real files on several drives, with the threads it has in production.
+// Group 0 of a LocalMetadata over RocksDB and real files on several drives, with the threads it has in production.
 class RealSubject final : public Subject {
  public:
   explicit RealSubject(std::size_t drives = 3) {
@@ -79,7 +80,8 @@ class RealSubject final : public Subject {
   ~RealSubject() override {
     if (metadata_) stop();
   }
-  LocalMetadata& metadata() override { return *metadata_; }
+  LocalGroup& metadata() override { return metadata_->root(); }
+  LocalMetadata& node() { return *metadata_; }
   void drive(task<void> work) override { gabion::test::run(std::move(work)); }
 
   // Opens it again as after a clean stop.
@@ -128,123 +130,5 @@ class RealSubject final : public Subject {
   LocalMetadataMetrics metrics_;
   std::unique_ptr<LocalMetadata> metadata_;
 };
-
-// --- Commands, short ---
-
-inline Command create_bucket(const std::string& name) {
-  Command command;
-  command.mutable_create_bucket()->set_name(name);
-  command.mutable_create_bucket()->set_owner("tenant");
-  return command;
-}
-inline Command delete_bucket(const std::string& name) {
-  Command command;
-  command.mutable_delete_bucket()->set_name(name);
-  return command;
-}
-// `content` stands for the bytes: its MD5 is not computed, the ETag is 16 bytes made of it.
-inline std::string etag_bytes(const std::string& content) {
-  std::string etag = content;
-  etag.resize(16, '.');
-  return etag;
-}
-inline std::string etag_text(const std::string& content) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : etag_bytes(content)) {
-    text.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
-    text.push_back(kHex[static_cast<unsigned char>(c) & 15]);
-  }
-  return text;
-}
-inline Manifest inline_manifest(const std::string& content) {
-  Manifest manifest;
-  manifest.set_size(content.size());
-  manifest.set_inline_data(content);
-  return manifest;
-}
-inline Manifest block_manifest(const std::string& block, std::uint32_t length) {
-  Manifest manifest;
-  manifest.set_size(length);
-  manifest.set_data_shards(4);
-  manifest.set_parity_shards(2);
-  manifest.add_blocks()->set_id(etag_bytes(block));
-  manifest.mutable_blocks(0)->set_length(length);
-  return manifest;
-}
-inline Command put(BucketId bucket, const std::string& key, const std::string& content) {
-  Command command;
-  PutObject& op = *command.mutable_put_object();
-  op.set_bucket(bucket);
-  op.set_key(key);
-  op.mutable_version()->set_size(content.size());
-  op.mutable_version()->set_etag(etag_bytes(content));
-  op.mutable_version()->set_owner("tenant");
-  if (!content.empty()) *op.mutable_manifest() = inline_manifest(content);
-  return command;
-}
-inline Command put_blocks(BucketId bucket, const std::string& key, const std::string& block, std::uint32_t length) {
-  Command command = put(bucket, key, "");
-  command.mutable_put_object()->mutable_version()->set_size(length);
-  command.mutable_put_object()->mutable_version()->set_etag(etag_bytes(block));
-  *command.mutable_put_object()->mutable_manifest() = block_manifest(block, length);
-  return command;
-}
-inline Command copy(BucketId bucket, const std::string& key, const Version& source) {
-  Command command;
-  PutObject& op = *command.mutable_put_object();
-  op.set_bucket(bucket);
-  op.set_key(key);
-  *op.mutable_version() = source;
-  if (source.manifest() != 0) op.mutable_share()->set_manifest(source.manifest());
-  return command;
-}
-inline Command remove(BucketId bucket, const std::string& key) {
-  Command command;
-  command.mutable_delete_object()->set_bucket(bucket);
-  command.mutable_delete_object()->set_key(key);
-  return command;
-}
-inline Command create_upload(BucketId bucket, const std::string& key, const std::string& id) {
-  Command command;
-  command.mutable_create_upload()->set_bucket(bucket);
-  command.mutable_create_upload()->mutable_upload()->set_key(key);
-  command.mutable_create_upload()->mutable_upload()->set_id(id);
-  return command;
-}
-inline Command put_part(BucketId bucket, const std::string& key, const std::string& id, std::uint32_t number,
-                        const std::string& block, std::uint32_t length) {
-  Command command;
-  PutPart& op = *command.mutable_put_part();
-  op.set_bucket(bucket);
-  op.set_key(key);
-  op.set_upload_id(id);
-  op.mutable_part()->set_number(number);
-  op.mutable_part()->set_md5(etag_bytes(block));
-  if (length != 0) *op.mutable_manifest() = block_manifest(block, length);
-  return command;
-}
-inline Command complete(BucketId bucket, const std::string& key, const std::string& id,
-                        const std::vector<std::pair<std::uint32_t, std::string>>& parts) {
-  Command command;
-  CompleteUpload& op = *command.mutable_complete_upload();
-  op.set_bucket(bucket);
-  op.set_key(key);
-  op.set_upload_id(id);
-  for (const auto& [number, block] : parts) {
-    op.add_parts()->set_number(number);
-    op.mutable_parts(op.parts_size() - 1)->set_md5(etag_bytes(block));
-  }
-  op.mutable_version()->set_etag(etag_bytes("whole " + id));
-  op.mutable_version()->set_etag_parts(static_cast<std::uint32_t>(parts.size()));
-  return command;
-}
-inline Command abort_upload(BucketId bucket, const std::string& key, const std::string& id) {
-  Command command;
-  command.mutable_abort_upload()->set_bucket(bucket);
-  command.mutable_abort_upload()->set_key(key);
-  command.mutable_abort_upload()->set_upload_id(id);
-  return command;
-}
 
 }  // namespace gabion::metadata::test

@@ -46,11 +46,11 @@ class Node {
     options.allow_new = !was_here_;
     options.checkpoint_log_bytes = checkpoint_log_bytes;
     options.log_segment_bytes = 16 * KiB;
-    options.storage = std::make_unique<MemoryStateStorage>(images_);
+    options.states = std::make_unique<MemoryStates>(images_);
     metadata_ = world_.run(LocalMetadata::open(std::move(options))).value();
     was_here_ = true;
     StateSource::Options source;
-    source.pin = [this](raft::GroupId) { return metadata_->pin(); };
+    source.pin = [this](GroupId group) { return metadata_->pin(group); };
     source.executor = source.background = world_.executor();
     source.clock = &world_.clock();
     source.rng = &world_.rng();
@@ -68,8 +68,8 @@ class Node {
   }
   bool runs() const { return metadata_ != nullptr; }
   task<Result<void>> fail_drive(std::size_t drive) { return metadata_->fail_drive(drives_[drive], "it was pulled out"); }
-  LocalMetadata& operator*() { return *metadata_; }
-  LocalMetadata* operator->() { return metadata_.get(); }
+  LocalGroup* operator->() { return &metadata_->root(); }
+  LocalMetadata& all() { return *metadata_; }
   raft::GroupStatus status() const { return metadata_->status().group; }
 
  private:
@@ -111,8 +111,8 @@ class Trio {
   }
   void join(std::uint32_t n) {
     node(n).start({});
-    REQUIRE(world_.run(node(1)->group().add(soon(), NodeId{n})).has_value());
-    const auto promoted = world_.run(node(1)->group().promote(soon(60s), NodeId{n}));
+    REQUIRE(world_.run(node(1)->raft().add(soon(), NodeId{n})).has_value());
+    const auto promoted = world_.run(node(1)->raft().promote(soon(60s), NodeId{n}));
     INFO((promoted ? std::string() : promoted.error().message));
     REQUIRE(promoted.has_value());
   }
@@ -159,10 +159,10 @@ TEST_CASE("a single node is a group of one, and reads without asking anybody") {
   CHECK(trio.node(1)->leader() == NodeId{1});
   CHECK(voters(trio.node(1).status()) == std::set<NodeId>{NodeId{1}});
   CHECK(trio.value(trio.node(1), bucket, 4) == "value4");
-  const std::uint64_t applied = trio.node(1)->status().applied;
+  const std::uint64_t applied = trio.node(1).all().status().applied;
   trio.node(1).stop();
   trio.node(1).start({{NodeId{1}}});
-  CHECK(trio.node(1)->status().applied == applied);
+  CHECK(trio.node(1).all().status().applied == applied);
   CHECK(trio.value(trio.node(1), bucket, 4) == "value4");
 }
 
@@ -171,7 +171,7 @@ TEST_CASE("who reads while the state moves to another drive sees all that was ac
   Node& node = trio.node(1);
   const auto bucket = trio.commit(node, create_bucket("b")).bucket().id();
   trio.fill(node, bucket, 0, 5);
-  trio.world().run(node->checkpoint());
+  trio.world().run(node.all().checkpoint());
   trio.fill(node, bucket, 5, 200);  // the copy on the other drive does not have these
   bool moved = false;
   std::size_t seen = 0, missed = 0;
@@ -192,7 +192,7 @@ TEST_CASE("who reads while the state moves to another drive sees all that was ac
   CHECK(moved);
   CHECK(seen > 0);
   CHECK(missed == 0);
-  CHECK(node->status().state[1].primary);
+  CHECK(node.all().status().state[1].primary);
 }
 
 TEST_CASE("a group grows to three and outlives its leader") {
@@ -218,10 +218,10 @@ TEST_CASE("a group grows to three and outlives its leader") {
 
   trio.node(1).start({});
   trio.settle();
-  CHECK(trio.node(1)->status().commands == second->status().commands);
+  CHECK(trio.node(1).all().status().commands == second.all().status().commands);
   CHECK(!trio.node(1).status().leads);
 
-  REQUIRE(trio.world().run(second->group().transfer(trio.soon(), NodeId{1})).has_value());
+  REQUIRE(trio.world().run(second->raft().transfer(trio.soon(), NodeId{1})).has_value());
   CHECK(trio.leader({1}).status().leads);
   for (const int i : {0, 19, 29, 39}) CHECK(trio.value(trio.node(1), bucket, i) == "value" + std::to_string(i));
 }
@@ -234,14 +234,14 @@ TEST_CASE("a member that the log cannot bring up to date gets the state of the l
   trio.node(1).start({});
   trio.join(2);
   trio.settle();
-  CHECK(trio.node(2)->status().commands == 201);
+  CHECK(trio.node(2).all().status().commands == 201);
   trio.fill(trio.node(1), bucket, 200, 210);
   trio.settle();
   trio.node(2).stop();
   trio.node(2).start({});
   trio.settle();
   trio.world().run_for(1s);  // it hears from the leader
-  const auto moved = trio.world().run(trio.leader()->group().transfer(trio.soon(), NodeId{2}));
+  const auto moved = trio.world().run(trio.leader()->raft().transfer(trio.soon(), NodeId{2}));
   INFO((moved ? std::string() : moved.error().message));
   REQUIRE(moved.has_value());
   for (const int i : {0, 199, 209}) CHECK(trio.value(trio.leader({2}), bucket, i) == "value" + std::to_string(i));
@@ -252,14 +252,14 @@ TEST_CASE("members are removed, the leader among them, and the last one is not")
   const auto bucket = trio.commit(trio.node(1), create_bucket("b")).bucket().id();
   trio.join(2);
   trio.join(3);
-  REQUIRE(trio.world().run(trio.node(1)->group().remove(trio.soon(), NodeId{3})).has_value());
+  REQUIRE(trio.world().run(trio.node(1)->raft().remove(trio.soon(), NodeId{3})).has_value());
   CHECK(voters(trio.node(1).status()) == std::set<NodeId>{NodeId{1}, NodeId{2}});
   trio.node(3).stop();
   trio.fill(trio.node(1), bucket, 0, 5);
-  REQUIRE(trio.world().run(trio.node(1)->group().remove(trio.soon(), NodeId{1})).has_value());
+  REQUIRE(trio.world().run(trio.node(1)->raft().remove(trio.soon(), NodeId{1})).has_value());
   Node& left = trio.leader({2});
   CHECK(trio.value(left, bucket, 4) == "value4");
-  CHECK(trio.world().run(left->group().remove(trio.soon(), NodeId{2})).error().code == Errc::invalid);
+  CHECK(trio.world().run(left->raft().remove(trio.soon(), NodeId{2})).error().code == Errc::invalid);
   CHECK(trio.world().run(trio.node(1)->commit(trio.soon(), create_bucket("c"))).error().code == Errc::not_leader);
 }
 
