@@ -185,8 +185,9 @@ def on(directory, nodes, drives):
         cluster.wait_up()
         after = [(item["group"], item.get("start")) for item in wait_settled(cluster, count)]
         check_equal(after, before, "the ranges after a restart of all")
+        client = cluster.s3()
         for key in ("list/z", "list/b", "list/a-parts", "up/load"):
-            check(cluster.s3().get(BUCKET, key).ok, f"{key} after a restart of all")
+            check(client.get(BUCKET, key).ok, f"{key} after a restart of all")
             check(client.delete(BUCKET, key).ok, "delete")
         check_cluster(cluster, ledger, f"on {nodes} nodes, after a restart of all")
         check(begin_split(cluster, BUCKET, "seed/3") is not None, "a split after the restart")
