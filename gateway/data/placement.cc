@@ -43,6 +43,32 @@ std::vector<std::size_t> Placement::View::former_homes(const BlockId& block, uns
   return out;
 }
 
+std::size_t Placement::View::drives_lost() const {
+  std::set<DriveId> lost;
+  for (const auto& before : previous) {
+    for (const ring::Drive& drive : before->drives()) {
+      const auto here = find(drive.id);
+      if (!here || !up(*here)) lost.insert(drive.id);
+    }
+  }
+  return lost.size();
+}
+
+unsigned Placement::View::shards_lost(const BlockId& block) const {
+  unsigned count = 0;
+  for (unsigned index = 0; home(block, index); ++index) {
+    const auto works = [&](std::size_t drive) { return up(drive); };
+    const auto former = former_homes(block, index);
+    bool moved = false;
+    for (const auto& before : previous) {
+      const auto row = before->row(before->partition_of(block));
+      moved = moved || (index < row.size() && before->drives()[row[index]].id != drives[*home(block, index)].id);
+    }
+    if (moved && std::none_of(former.begin(), former.end(), works)) ++count;
+  }
+  return count;
+}
+
 std::optional<std::size_t> Placement::View::find(const DriveId& id) const {
   for (std::size_t i = 0; i < drives.size(); ++i) {
     if (drives[i].id == id) return i;

@@ -61,6 +61,9 @@ class Placement {
     // Where it belonged by the previous rings, newest first, as far as those drives are here; without its home.
     std::vector<std::size_t> former_homes(const BlockId& block, unsigned index) const;
     std::optional<std::size_t> find(const DriveId& id) const;
+    // Drives of previous rings that do not work, and the shards of a block that were on such a one and belong elsewhere now.
+    std::size_t drives_lost() const;
+    unsigned shards_lost(const BlockId& block) const;
   };
 
   // All that the cluster's state says at once.

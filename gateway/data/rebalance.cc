@@ -101,10 +101,11 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
     progress_.share = begun.share;
   }
   Walked walked;
-  CO_TRY(auto left, co_await walk(ctx, begun, walked));
+  CO_CHECK(co_await settle_urgent(ctx, begun));
+  CO_TRY(auto left, co_await walk(ctx, begun, walked, 0));
   const bool writers = co_await wait_for(begun, &Assignment::writers_settled);
   if (!writers) co_return interrupted;
-  CO_TRY(auto late, co_await walk(ctx, begun, walked));
+  CO_TRY(auto late, co_await walk(ctx, begun, walked, 0));
   left.add(std::move(late));
   const bool all = co_await settle_left(ctx, begun, std::move(left));
   if (!all) co_return interrupted;
@@ -139,13 +140,25 @@ task<bool> Rebalancer::settle_left(Context ctx, Assignment begun, Left left) {
   }
 }
 
-task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, Walked& walked) {
+// When several drives are lost, some blocks are nearer to being lost than others.
+task<Result<void>> Rebalancer::settle_urgent(Context ctx, Assignment begun) {
+  if (core_.deps.placement.view()->drives_lost() < 2) co_return Result<void>();
+  Walked walked;
+  CO_CHECK(co_await walk(ctx, begun, walked, 2));
+  // The walk over all blocks looks at these again.
+  const std::lock_guard lock(mutex_);
+  progress_.blocks_done = 0;
+  progress_.failed_blocks = 0;
+  co_return Result<void>();
+}
+
+task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, Walked& walked, unsigned shards_lost) {
   Left left;
   GroupWalk groups(core_.deps.metadata);
   for (;;) {
     CO_TRY(const auto group, co_await groups.next(ctx));
     if (!group) break;
-    CO_TRY(auto one, co_await walk_group(ctx, begun, *group, walked[*group]));
+    CO_TRY(auto one, co_await walk_group(ctx, begun, *group, walked[*group], shards_lost));
     left.add(std::move(one));
     // Of very many lost ones the rest has no second chance.
     while (left.lost.size() > options_.failed_max) left.lost.pop_back();
@@ -159,7 +172,7 @@ task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, W
 }
 
 task<Result<Rebalancer::Left>> Rebalancer::walk_group(Context ctx, Assignment begun, metadata::GroupId group,
-                                                      metadata::ManifestId& last_own) {
+                                                      metadata::ManifestId& last_own, unsigned shards_lost) {
   Left left;
   const metadata::ManifestId end_of_own = metadata::manifest_id(group + 1, 0);
   for (metadata::ManifestId last = last_own;;) {
@@ -168,11 +181,14 @@ task<Result<Rebalancer::Left>> Rebalancer::walk_group(Context ctx, Assignment be
     if (page.empty()) break;
     last = page.back().id;
     std::deque<Item> items;
+    const auto view = core_.deps.placement.view();
     for (const auto& entry : page) {
       if (entry.id < end_of_own) last_own = entry.id;
       for (int i = 0; i < entry.manifest.blocks_size(); ++i) {
         const auto block = block_ref(entry.manifest, entry.id, i);
-        if (block && begun.share.owns(block->id)) items.push_back({group, entry.id, *block});
+        if (!block || !begun.share.owns(block->id)) continue;
+        if (shards_lost != 0 && view->shards_lost(block->id) < shards_lost) continue;
+        items.push_back({group, entry.id, *block});
       }
     }
     auto again = co_await settle_all(ctx, begun, std::move(items));
@@ -185,25 +201,29 @@ task<Result<Rebalancer::Left>> Rebalancer::walk_group(Context ctx, Assignment be
 
 task<Rebalancer::Left> Rebalancer::settle_all(Context ctx, Assignment begun, std::deque<Item> items) {
   Left left;
-  while (!items.empty() && goes_on(begun)) {
-    std::vector<Item> batch;
-    std::vector<task<Outcome>> work;
-    for (; !items.empty() && batch.size() < options_.blocks_at_once; items.pop_front()) {
-      batch.push_back(items.front());
-      work.push_back(settle(ctx, items.front()));
-    }
-    const auto outcomes = co_await gather(std::move(work));
-    const std::lock_guard lock(mutex_);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (outcomes[i] == Outcome::failed) left.failed.push_back(batch[i]);
-      else ++progress_.blocks_done;
-      if (outcomes[i] != Outcome::lost) continue;
-      left.lost.push_back(batch[i]);
-      ++progress_.failed_blocks;
-    }
+  std::vector<task<bool>> lanes;
+  for (std::size_t i = 0; i < std::min(options_.blocks_at_once, items.size()); ++i) {
+    lanes.push_back(settle_some(ctx, begun, items, left));
   }
+  co_await gather(std::move(lanes));
   left.failed.insert(left.failed.end(), items.begin(), items.end());
   co_return left;
+}
+
+// One after the other, beside others that do the same.
+task<bool> Rebalancer::settle_some(Context ctx, Assignment begun, std::deque<Item>& items, Left& left) {
+  while (!items.empty() && goes_on(begun)) {
+    const Item item = items.front();
+    items.pop_front();
+    const Outcome outcome = co_await settle(ctx, item);
+    const std::lock_guard lock(mutex_);
+    if (outcome == Outcome::failed) left.failed.push_back(item);
+    else ++progress_.blocks_done;
+    if (outcome != Outcome::lost) continue;
+    left.lost.push_back(item);
+    ++progress_.failed_blocks;
+  }
+  co_return true;
 }
 
 task<Rebalancer::Outcome> Rebalancer::settle(Context ctx, Item item) {
@@ -223,7 +243,7 @@ task<Rebalancer::Outcome> Rebalancer::settle(Context ctx, Item item) {
 task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
   const Pins::Pin pin = core_.pins.pin(item.manifest);
   const auto view = core_.deps.placement.view();
-  const RingsInUse::Mark mark = core_.move_rings.mark(view->epoch());
+  ctx.ring_epoch = view->epoch();
   const BlockLayout layout(item.block);
   std::vector<task<Result<bool>>> looks;
   for (unsigned shard = 0; shard < layout.shards(); ++shard) looks.push_back(at_home(ctx, view, item.block, shard));
@@ -235,6 +255,9 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
     if (!view->former_homes(item.block.id, shard).empty()) moved.push_back(shard);
   }
   if (missing.empty() && moved.empty()) co_return true;
+  const auto turn = co_await core_.pace.turn();
+  const RingsInUse::Mark mark = core_.move_rings.mark(view->epoch());
+  if (!core_.deps.placement.current(*view)) co_return ring_changed();
   CO_TRY(const bool deleted, co_await gone(ctx, item));
   if (deleted) co_return false;
   std::vector<unsigned> nowhere;
@@ -246,9 +269,13 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
   }
   if (!nowhere.empty()) {
     rebuilt_blocks_.add();
-    co_await limit_.take(layout.shard_bytes() * layout.needed());
+    const std::size_t shards = nowhere.size();
     CO_TRY(const bool whole, co_await repairer_.make_whole(ctx, item.group, item.manifest, item.block.id, std::move(nowhere)));
     if (!whole) co_return false;
+    moved_shards_.add(shards);
+    moved_bytes_.add(shards * layout.shard_bytes());
+    const std::lock_guard lock(mutex_);
+    progress_.bytes_moved += shards * layout.shard_bytes();
   }
   for (const unsigned shard : moved) {
     CO_CHECK(co_await remove_strays(ctx, view, item.block, shard, verified.contains(shard)));

@@ -3,8 +3,8 @@
 // when it is nowhere, reads it back, and only then removes it from where it was.
 //
 // The walk begins when no member moves shards by an older ring any more, so that two members never each take the other's
-// copy for the stray one. At its end it waits until no writer may commit blocks that were placed by an older ring, and looks
-// at what came since. Blocks that fail for now are tried again until they do not; those beyond repair, tried once
+// copy for the stray one. When several drives are lost, blocks that lost several shards come first. At its end it waits until
+// no writer may commit blocks that were placed by an older ring, and looks at what came since. Blocks that fail for now are tried again until they do not; those beyond repair, tried once
 // more, are counted.
 //
 // Thread-safe. `store` and `repairer` outlive it; call stop() before destruction.
@@ -34,8 +34,8 @@ struct RebalanceWork {
 class Rebalancer {
  public:
   struct RebalanceOptions {
-    std::uint64_t bytes_per_second = 256 * MiB;  // of shards moved, by this member; 0: no limit
-    std::size_t blocks_at_once = 8;
+    std::uint64_t bytes_per_second = 0;  // of shards copied, by this member; 0: no limit
+    std::size_t blocks_at_once = 32;     // that are looked at; the pace says how many are moved
     std::size_t failed_max = 100'000;  // blocks remembered for another try; with more, the walk begins anew
     Duration retry = std::chrono::seconds(5);    // between walks over blocks that failed for now
     Duration poll = std::chrono::milliseconds(500);
@@ -82,11 +82,15 @@ class Rebalancer {
   // the ring has changed is on the list of repairs.
   using Walked = std::map<metadata::GroupId, metadata::ManifestId>;
   // All groups, beyond what was walked, up to the newest. Gives the blocks that are not home.
-  task<Result<Left>> walk(Context ctx, Assignment begun, Walked& walked);
-  task<Result<Left>> walk_group(Context ctx, Assignment begun, metadata::GroupId group, metadata::ManifestId& last_own);
+  // With `shards_lost` only those of which so many shards are on no drive that works.
+  task<Result<Left>> walk(Context ctx, Assignment begun, Walked& walked, unsigned shards_lost);
+  task<Result<Left>> walk_group(Context ctx, Assignment begun, metadata::GroupId group, metadata::ManifestId& last_own,
+                                unsigned shards_lost);
+  task<Result<void>> settle_urgent(Context ctx, Assignment begun);
   // Again and again, until no block fails for now; those that are lost get a second chance. False when interrupted.
   task<bool> settle_left(Context ctx, Assignment begun, Left left);
   task<Left> settle_all(Context ctx, Assignment begun, std::deque<Item> items);
+  task<bool> settle_some(Context ctx, Assignment begun, std::deque<Item>& items, Left& left);
   task<Outcome> settle(Context ctx, Item item);
   task<Result<bool>> settle_block(Context ctx, Item item);
   task<Result<bool>> at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block, unsigned shard);

@@ -3,13 +3,14 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "gateway/data/encode.h"
 #include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
 
-constexpr std::size_t kIntentsPerPage = 256;
-constexpr std::size_t kManifestsPerPage = 256;
+constexpr std::size_t kIntentsPerPage = 1024;
+constexpr std::size_t kIntentsAtOnce = 32 * kIntentsPerPage;  // that are sorted and carried out
 constexpr std::size_t kLookedMax = 200'000;
 
 std::optional<BlockRef> find_block(const metadata::Manifest& manifest, metadata::ManifestId id, const std::string& raw) {
@@ -21,34 +22,13 @@ std::optional<BlockRef> find_block(const metadata::Manifest& manifest, metadata:
   return std::nullopt;
 }
 
-// Where shard i lies in a buffer that begins with the sealed block.
-Bytes shard_of(const Buffer& sealed, const BlockLayout& layout, unsigned i) {
-  const std::size_t offset = layout.copies() ? 0 : i * layout.shard_bytes();
-  return Bytes(sealed).slice(offset, layout.shard_bytes());
-}
-
-void encode(Core& core, const BlockRef& block, const Buffer& sealed) {
-  const BlockLayout layout(block);
-  if (layout.copies()) return;
-  const std::size_t length = layout.shard_bytes();
-  const unsigned k = block.profile.data;
-  std::memset(sealed.data() + layout.sealed(), 0, k * length - layout.sealed());
-  std::vector<ByteView> data;
-  std::vector<MutableBytes> parity;
-  for (unsigned i = 0; i < block.profile.total(); ++i) {
-    const MutableBytes shard = sealed.span().subspan(i * length, length);
-    if (i < k) data.push_back(shard);
-    else parity.push_back(shard);
-  }
-  if (!parity.empty()) core.codec(block.profile).encode(data, parity);
-}
-
 Error ring_changed() { return {Errc::conflict, "the ring changed while a block was repaired"}; }
 
 }  // namespace
 
 Repairer::Repairer(BlockStore& store, RepairOptions options)
-    : core_(store.core()), options_(options), background_(store.core().deps.clock, options.interval) {}
+    : core_(store.core()), background_(store.core().deps.clock, options.interval),
+      limit_(store.core().deps.clock, options.bytes_per_second) {}
 
 void Repairer::start(const Executor& executor) {
   core_.repairs.on_add([this] { background_.wake(); });
@@ -69,9 +49,6 @@ Repairer::Progress Repairer::progress() const {
   progress.rounds_begun = rounds_begun_.load();
   progress.rounds_ended = rounds_ended_.load();
   progress.all_settled = settled_.load();
-  progress.rebuilding = rebuilding_.load();
-  progress.blocks_looked_at = looked_at_.load();
-  progress.blocks_rebuilt = rebuilt_.load();
   return progress;
 }
 
@@ -148,34 +125,62 @@ task<Result<bool>> Repairer::run_round(Context ctx) {
 }
 
 task<Result<Repairer::Left>> Repairer::run_round_in(Context ctx, metadata::GroupId group, Share mine) {
-  std::string after;
   Left left;
-  while (!background_.stopping()) {
-    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, group, after, kIntentsPerPage));
-    if (page.empty()) break;
-    after = page.back().block();
-    std::erase_if(page, [&](const metadata::RepairIntent& intent) {
-      const auto block = BlockId::from_raw(intent.block());
-      return block && !mine.owns(*block);
-    });
-    // Those with the most shards gone have the least to spare.
-    std::sort(page.begin(), page.end(), [](const auto& a, const auto& b) {
-      return a.shards_size() != b.shards_size() ? a.shards_size() > b.shards_size() : a.block() < b.block();
-    });
-    for (const metadata::RepairIntent& intent : page) {
-      if (background_.stopping()) break;
-      CO_TRY(const Outcome outcome, co_await carry_out(ctx, group, intent));
-      if (outcome == Outcome::done || outcome == Outcome::gone) continue;
-      ++left.kept;
-      if (outcome == Outcome::kept) left.settled = false;
-    }
+  std::string after;
+  for (bool more = true; more && !background_.stopping();) {
+    Batch batch;
+    batch.group = group;
+    CO_TRY(more, co_await fill(ctx, batch, after, mine));
+    std::vector<task<bool>> lanes;
+    for (std::size_t i = 0; i < std::min(core_.pace.most(), batch.intents.size()); ++i) lanes.push_back(work_on(ctx, batch));
+    co_await gather(std::move(lanes));
+    if (!batch.outcome) co_return batch.outcome.error();
+    left.kept += batch.left.kept;
+    left.settled &= batch.left.settled;
   }
   co_return left;
 }
 
-task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::GroupId group,
-                                                        metadata::RepairIntent intent) {
-  if (hopeless(intent)) co_return Outcome::kept;
+// The next intents that are this member's, those first whose blocks have the most shards gone: they have the least to spare.
+// Gives whether there may be more.
+task<Result<bool>> Repairer::fill(Context ctx, Batch& batch, std::string& after, Share mine) {
+  bool more = true;
+  while (more && batch.intents.size() < kIntentsAtOnce) {
+    CO_TRY(auto page, co_await core_.deps.metadata.repairs(ctx, batch.group, after, kIntentsPerPage));
+    more = !page.empty();
+    if (more) after = page.back().block();
+    for (metadata::RepairIntent& intent : page) {
+      const auto block = BlockId::from_raw(intent.block());
+      if (!block || mine.owns(*block)) batch.intents.push_back(std::move(intent));
+    }
+  }
+  std::stable_sort(batch.intents.begin(), batch.intents.end(),
+                   [](const auto& a, const auto& b) { return a.shards_size() > b.shards_size(); });
+  co_return more;
+}
+
+// One after the other, beside others that do the same.
+task<bool> Repairer::work_on(Context ctx, Batch& batch) {
+  while (batch.outcome && !batch.intents.empty() && !background_.stopping()) {
+    const metadata::RepairIntent intent = std::move(batch.intents.front());
+    batch.intents.pop_front();
+    Result<Outcome> outcome = Outcome::kept;
+    if (!hopeless(intent)) outcome = co_await carry_out_in_turn(ctx, batch.group, intent);
+    if (!outcome) batch.outcome = outcome.error();
+    if (!outcome || *outcome == Outcome::done || *outcome == Outcome::gone) continue;
+    ++batch.left.kept;
+    if (*outcome == Outcome::kept) batch.left.settled = false;
+  }
+  co_return true;
+}
+
+task<Result<Repairer::Outcome>> Repairer::carry_out_in_turn(Context ctx, metadata::GroupId group, metadata::RepairIntent intent) {
+  const auto turn = co_await core_.pace.turn();
+  co_return co_await carry_out(ctx, group, std::move(intent));
+}
+
+task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::GroupId group, metadata::RepairIntent intent) {
+  const auto view = looked_view_;
   const auto outcome = co_await repair(ctx, group, intent);
   if (!outcome) {
     failures_.add();
@@ -183,7 +188,7 @@ task<Result<Repairer::Outcome>> Repairer::carry_out(Context ctx, metadata::Group
     co_return outcome.error().code == Errc::corrupt ? Outcome::lost : Outcome::kept;
   }
   if (*outcome == Outcome::kept) {
-    if (looked_.size() < kLookedMax) looked_.insert(intent.block());
+    if (looked_.size() < kLookedMax && view == looked_view_) looked_.insert(intent.block());
     co_return Outcome::kept;
   }
   if (const auto id = BlockId::from_raw(intent.block())) core_.repairs.forget(*id);
@@ -242,15 +247,17 @@ task<Result<Repairer::Outcome>> Repairer::repair_block(Context ctx, std::shared_
   const RingsInUse::Mark mark = core_.move_rings.mark(core_.deps.placement.view()->epoch());
   CO_TRY(const bool away, co_await all_safe_away_from_dead_homes(ctx, block, shards));
   if (away) co_return Outcome::kept;
-  CO_TRY(const Buffer sealed, co_await read_sealed_block(core_, ctx, std::move(open), block));
-  encode(core_, block, sealed);
+  co_await limit_.take(block.length);
+  const std::set<unsigned> doubtful(shards.begin(), shards.end());
+  CO_TRY(const Buffer sealed, co_await read_sealed_block(core_, ctx, std::move(open), block, 0, doubtful));
+  std::vector<Bytes> coded = encode_shards(core_, block, sealed, shards);
+  std::vector<task<Result<Outcome>>> placing;
+  for (std::size_t i = 0; i < shards.size(); ++i) placing.push_back(place(ctx, block, shards[i], std::move(coded[i])));
   Outcome outcome = Outcome::done;
-  const BlockLayout layout(block);
-  for (const unsigned shard : shards) {
-    CO_TRY(const Outcome one, co_await place(ctx, block, shard, shard_of(sealed, layout, shard)));
-    if (one == Outcome::kept) outcome = Outcome::kept;
+  for (const auto& one : co_await gather(std::move(placing))) {
+    if (!one) co_return one.error();
+    if (*one == Outcome::kept) outcome = Outcome::kept;
   }
-  co_await limit_rate(block.length);
   co_return outcome;
 }
 
@@ -292,6 +299,7 @@ task<Result<bool>> Repairer::holds(Context ctx, std::shared_ptr<const Placement:
 
 task<Result<Repairer::Outcome>> Repairer::place(Context ctx, BlockRef block, unsigned shard, Bytes bytes) {
   const auto view = core_.deps.placement.view();
+  ctx.ring_epoch = view->epoch();
   const auto home = view->home(block.id, shard);
   if (!home || !view->up(*home)) co_return co_await keep_away_from_home(ctx, block, shard, std::move(bytes));
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
@@ -344,104 +352,25 @@ task<void> Repairer::remove_strays(Context ctx, std::shared_ptr<const Placement:
                                    unsigned shard) {
   const std::size_t home = *view->home(block.id, shard);
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
+  std::vector<task<bool>> removals;
   for (std::size_t drive = 0; drive < view->drives.size(); ++drive) {
-    if (drive != home && view->up(drive)) co_await remove_stray(ctx, view, drive, home, key);
+    if (drive != home && view->up(drive)) removals.push_back(remove_stray(ctx, view, drive, home, key));
   }
+  co_await gather(std::move(removals));
 }
 
-task<void> Repairer::remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
+// Whether there was one.
+task<bool> Repairer::remove_stray(Context ctx, std::shared_ptr<const Placement::View> view, std::size_t drive,
                                   std::size_t home, chunkserver::ShardKey key) {
   chunkserver::ShardStore* const store = view->drives[drive].store;
   const auto info = co_await store->stat(ctx, key);
-  if (!info) co_return;
+  if (!info) co_return false;
   // Whoever works by a newer ring may have taken the shard from home since it was read: its node would say so now.
   const auto still = co_await view->drives[home].store->stat(ctx, key);
-  if (!still || !core_.deps.placement.current(*view)) co_return;
+  if (!still || !core_.deps.placement.current(*view)) co_return false;
   // Should this fail, the spare copy does no harm: it goes with the block.
-  (void)co_await store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
-}
-
-task<Result<std::uint64_t>> Repairer::rebuild_drive(Context ctx, DriveId drive) {
-  rebuilding_.store(true);
-  looked_at_.store(0);
-  rebuilt_.store(0);
-  Result<std::uint64_t> failed = std::uint64_t{0};
-  GroupWalk groups(core_.deps.metadata);
-  while (failed) {
-    const auto group = co_await groups.next(ctx);
-    if (group && !*group) break;
-    auto one = group ? co_await rebuild_group(ctx, **group, drive) : Result<std::uint64_t>(group.error());
-    if (one) *failed += *one;
-    else failed = std::move(one);
-  }
-  rebuilding_.store(false);
-  co_return failed;
-}
-
-task<Result<std::uint64_t>> Repairer::rebuild_group(Context ctx, metadata::GroupId group, DriveId drive) {
-  std::uint64_t failed = 0;
-  metadata::ManifestId after = 0;
-  for (;;) {
-    CO_TRY(auto page, co_await core_.deps.metadata.manifests(ctx, group, after, kManifestsPerPage));
-    if (page.empty()) co_return failed;
-    after = page.back().id;
-    for (auto& entry : page) {
-      if (background_.stopping()) co_return Error(Errc::cancelled, "the rebuild was paused or stopped: start it again");
-      if (entry.manifest.blocks().empty()) continue;
-      failed += co_await rebuild_manifest(ctx, group, entry.id, std::move(entry.manifest), drive);
-    }
-  }
-}
-
-task<std::uint64_t> Repairer::rebuild_manifest(Context ctx, metadata::GroupId group, metadata::ManifestId id,
-                                               metadata::Manifest manifest, DriveId drive) {
-  const Pins::Pin pin = core_.pins.pin(id);
-  std::uint64_t failed = 0;
-  std::shared_ptr<OpenManifest> open;
-  for (int i = 0; i < manifest.blocks_size(); ++i) {
-    const auto block = block_ref(manifest, id, i);
-    if (!block) continue;
-    looked_at_.fetch_add(1);
-    const auto shard = co_await missing_shard(ctx, *block, drive);
-    if (!shard) continue;
-    if (!open) {
-      // Looked up again now that it is pinned: it may have been deleted since it was listed.
-      auto current = co_await core_.deps.metadata.manifest(ctx, group, id);
-      if (!current && current.error().code == Errc::not_found) co_return failed;
-      if (!current) co_return failed + 1;
-      auto opened = co_await open_manifest(core_, ctx, id, std::move(*current));
-      if (!opened) co_return failed + 1;
-      open = std::move(*opened);
-    }
-    const auto outcome = co_await repair_block(ctx, open, *block, std::vector<unsigned>(1, *shard));
-    if (outcome && *outcome == Outcome::done) {
-      rebuilt_.fetch_add(1);
-      continue;
-    }
-    ++failed;
-    core_.repairs.add(*block, *shard);
-  }
-  co_return failed;
-}
-
-// The shard of the block whose home is the drive, when the drive does not have it.
-task<std::optional<unsigned>> Repairer::missing_shard(Context ctx, BlockRef block, DriveId drive) {
-  const auto view = core_.deps.placement.view();
-  const auto index = view->find(drive);
-  if (!index || !view->up(*index)) co_return std::nullopt;
-  for (unsigned shard = 0; shard < BlockLayout(block).shards(); ++shard) {
-    if (view->home(block.id, shard) != index) continue;
-    const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};
-    const auto info = co_await view->drives[*index].store->stat(ctx, key);
-    if (!info) co_return shard;
-  }
-  co_return std::nullopt;
-}
-
-task<void> Repairer::limit_rate(std::uint64_t bytes) {
-  if (options_.bytes_per_second == 0) co_return;
-  const double seconds = static_cast<double>(bytes) / static_cast<double>(options_.bytes_per_second);
-  co_await core_.deps.clock.sleep(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
+  const auto removed = co_await store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
+  co_return removed.has_value();
 }
 
 }  // namespace gabion::gateway::data

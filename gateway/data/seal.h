@@ -38,7 +38,8 @@ Result<void> open_segments(Aead& aead, const BlockRef& block, std::size_t first,
                            std::span<const Bytes> sealed, MutableBytes out);
 
 // As that, but what they hold is not kept.
-Result<void> verify_segments(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end, std::span<const Bytes> sealed);
+Result<void> verify_segments(Aead& aead, const BlockRef& block, std::size_t first, std::size_t end,
+                             std::span<const Bytes> sealed);
 
 // The inline form of a small object.
 std::string seal_inline(Aead& aead, ByteView plain);

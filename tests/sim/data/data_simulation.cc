@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gateway/data/rebalance.h"
 #include "tests/support/data_world.h"
 
 namespace gabion::test {
@@ -37,12 +38,14 @@ class Simulation : public DataWorld {
   explicit Simulation(const DataSimulation& simulation)
       : DataWorld(world_options(simulation)),
         repairer_(store, {.interval = seconds(5)}),
+        rebalancer_(store, repairer_, {}),
         collector_(store, {.interval = seconds(10), .grace = std::chrono::minutes(2)}) {
     bad_drive_ = rng().below(drives.size());
   }
 
   std::optional<std::string> run() {
     repairer_.start(world.executor());
+    rebalancer_.start(world.executor());
     collector_.start(world.executor());
     world.run(chaos());
     heal("after chaos");
@@ -50,6 +53,7 @@ class Simulation : public DataWorld {
     if (!violation_) world.run(calm());
     if (!violation_) disaster();
     if (!violation_) clear();
+    world.run(rebalancer_.stop());
     world.run(repairer_.stop());
     return violation_;
   }
@@ -260,11 +264,12 @@ class Simulation : public DataWorld {
       if (!got) return violate("{}: an acknowledged object cannot be read: {}", when, got.error().message);
       if (*got != contents_.at(id)) return violate("{}: an acknowledged object has wrong bytes", when);
     }
-    for (const std::size_t d : damaged_drives()) {
-      // A drive whose shards were damaged one by one is scrubbed: what is bad on it counts as missing.
-      drives[d]->wipe();
-      const auto failed = world.run(repairer_.rebuild_drive(Context(), drive_id(d)));
-      if (!failed || *failed != 0) return violate("{}: a drive could not be rebuilt", when);
+    // A drive whose shards were damaged one by one is scrubbed: what is bad on it counts as missing.
+    for (const std::size_t d : damaged_drives()) drives[d]->wipe();
+    rebalancer_.assign(RebalanceWork{.job = ++jobs_, .epoch = placement.view()->epoch(), .share = {}});
+    for (int i = 0; i < 60 && !rebalancer_.progress().finished; ++i) world.run_for(seconds(10));
+    if (!rebalancer_.progress().finished || rebalancer_.progress().failed_blocks != 0) {
+      return violate("{}: a drive could not be rebuilt", when);
     }
     repairer_.wake();
     for (int i = 0; i < 60 && !metadata.intents().empty(); ++i) world.run_for(seconds(10));
@@ -310,6 +315,8 @@ class Simulation : public DataWorld {
   }
 
   Repairer repairer_;
+  Rebalancer rebalancer_;
+  std::uint64_t jobs_ = 0;
   Collector collector_;
   std::map<metadata::ManifestId, std::string> contents_;  // the ledger
   std::optional<std::string> violation_;
