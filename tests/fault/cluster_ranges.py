@@ -52,7 +52,7 @@ class Trouble:
 
     def stands_still(self, victim, what):
         self.cluster.pause(victim)
-        self.begin_patiently()
+        self.begin_patiently(victim)
         pause(6)
         self.cluster.resume(victim)
         self.cluster.wait_up()
@@ -60,27 +60,27 @@ class Trouble:
 
     def cut_off(self, victim, what):
         self.cluster.partition(victim)
-        self.begin_patiently()
+        self.begin_patiently(victim)
         pause(6)
         self.cluster.heal()
         self.cluster.wait_up()
         self.end(f"{what} was cut off")
 
-    def begin_patiently(self):
+    def begin_patiently(self, away):
         """Where the one that led is away, somebody else has to be elected first. What was asked in vain may have been done."""
-        key = next(self.keys)
+        key, via = next(self.keys), next(name for name in self.cluster.nodes if name != away)
 
         def begun():
-            done = self.cluster.admin("--json", "range", "ls", code=None)
+            done = self.cluster.admin("--json", "range", "ls", code=None, via=via)
             if done.returncode != 0:
                 return False
             listed = json.loads(done.stdout)
             starts = [item["start"] for item in listed["items"] if "start" in item] + [item["at"] for item in listed["splits"]]
             if any(start["key"] == key for start in starts):
                 return True
-            self.cluster.admin("range", "split", "--bucket", BUCKET, "--key", key, "--yes", code=None)
+            self.cluster.admin("range", "split", "--bucket", BUCKET, "--key", key, "--yes", code=None, via=via)
             return False
-        wait_until(begun, 60, "a split is decided", step=0.3)
+        wait_until(begun, 90, "a split is decided", step=0.3)
         self.count += 1
 
 
@@ -97,7 +97,7 @@ def absent_member(trouble):
     absent = next(name for name in map(trouble.name_of, members) if name != cluster.leader())
     cluster.kill(absent)
     for _ in range(3):
-        trouble.begin_patiently()
+        trouble.begin_patiently(absent)
     wait_settled(cluster, trouble.count)
     cluster.start(absent)
     cluster.wait_up()
