@@ -44,7 +44,8 @@ task<Result<CommandResult>> RoutedMetadata::delete_bucket_by(Context ctx, const 
     Closing closing;
     closing.owners = range.owners;
     // Group 0 closes nothing: what it still has is looked at when it deletes the bucket.
-    if (split_off && closing.owners.size() > 1 && closing.owners.front() == kRootGroup) closing.owners.erase(closing.owners.begin());
+    const bool of_root = closing.owners.front() == kRootGroup;
+    if (of_root && split_off && closing.owners.size() > 1) closing.owners.erase(closing.owners.begin());
     if (closing.owners.front() == kRootGroup || !part_of(range, bucket->id(), closing.part)) continue;
     elsewhere.push_back(std::move(closing));
   }
@@ -78,8 +79,10 @@ task<Result<CommandResult>> RoutedMetadata::close_bucket(Context ctx, std::vecto
 // Its uploads go everywhere. The bucket is deleted, whatever comes of this.
 task<void> RoutedMetadata::finish_deletion(Context ctx, BucketId bucket) {
   const auto all = co_await groups(ctx);
-  if (!all) LOG(warn, "metadata", "uploads of a deleted bucket are left", field("bucket", bucket), field("error", all.error().message));
-  if (!all) co_return;
+  if (!all) {
+    LOG(warn, "metadata", "uploads of a deleted bucket are left", field("bucket", bucket), field("error", all.error().message));
+    co_return;
+  }
   for (const GroupId id : *all) {
     if (id == kRootGroup) continue;
     Command command;

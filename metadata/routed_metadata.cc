@@ -47,8 +47,8 @@ task<Result<void>> RoutedMetadata::pause(Context ctx, Attempts& attempts) {
 
 task<Result<void>> RoutedMetadata::look_again(Context ctx, const Table& stale, Attempts& attempts) {
   if (&table() != &stale) co_return Result<void>();
-  CO_TRY(const auto current, co_await group(kRootGroup).cluster_state(ctx));
-  follow(current);
+  const auto current = co_await cluster_state(ctx);
+  if (!current && current.error().code != Errc::not_found) co_return current.error();
   if (&table() != &stale) co_return Result<void>();
   co_return co_await pause(ctx, attempts);
 }

@@ -70,6 +70,7 @@ class RoutedMetadata final : public Metadata {
     CloseBucket part;
   };
   using Adopted = google::protobuf::RepeatedPtrField<AdoptedManifest>;
+  using Slices = google::protobuf::RepeatedPtrField<Slice>;
 
   ClusterMetadata& group(GroupId id) const { return options_.group(id); }
   // Stays valid.
@@ -100,10 +101,13 @@ class RoutedMetadata final : public Metadata {
 
   // A copy, whose source another group may have.
   task<Result<CommandResult>> commit_copy(Context ctx, Command command);
-  // What keeps the copy from being made, or APPLIED. Adds to `loans` what has to be given back.
-  task<Result<Outcome>> borrow_sources(Context ctx, Command& command, std::vector<Loan>& loans);
-  task<Result<Outcome>> borrow(Context ctx, const Slice& share, std::vector<Loan>& loans, Adopted& adopted);
-  task<Result<void>> fetch(Context ctx, GroupId from, std::vector<ManifestId> ids, Adopted& adopted);
+  task<Result<CommandResult>> commit_copy_by(Context ctx, const Table& known, Command command);
+  // What keeps the copy from being made, or APPLIED. `loans` are to be given back in any case.
+  task<Result<Outcome>> borrow_sources(Context ctx, const Table& known, Command& command, std::vector<Loan>& loans);
+  task<Result<Outcome>> borrow_parts(Context ctx, const std::vector<GroupId>& owners, PutPart& put, std::vector<Loan>& loans);
+  // nullopt: it is gone.
+  task<Result<std::optional<Manifest>>> borrow(Context ctx, const Slice& share, std::vector<Loan>& loans);
+  task<Result<void>> adopt(Context ctx, GroupId from, std::vector<ManifestId> ids, Adopted& adopted);
   task<void> give_back(Context ctx, std::vector<Loan> loans);
 
   // One page of the entries behind `marker` out of those of the ranges. `ask` gives a group's.

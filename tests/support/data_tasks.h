@@ -25,8 +25,9 @@ inline task<Result<gateway::data::Written>> write_all(gateway::data::DataStore& 
 }
 
 inline task<Result<std::string>> read_all(gateway::data::DataStore& store, metadata::ManifestId id,
-                                          metadata::Manifest manifest, std::uint64_t offset, std::uint64_t length) {
-  CO_TRY(auto reader, co_await store.read(Context(), metadata::kRootGroup, id, std::move(manifest), offset, length));
+                                          metadata::Manifest manifest, std::uint64_t offset, std::uint64_t length,
+                                          metadata::GroupId group = metadata::kRootGroup) {
+  CO_TRY(auto reader, co_await store.read(Context(), group, id, std::move(manifest), offset, length));
   std::string out;
   for (;;) {
     CO_TRY(const Bytes piece, co_await reader->next());

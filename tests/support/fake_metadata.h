@@ -98,7 +98,8 @@ class FakeMetadata final : public metadata::Metadata {
     if (it == manifests_.end()) co_return Error(Errc::not_found, "no such manifest");
     co_return it->second;
   }
-  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, metadata::GroupId, std::string after, std::size_t limit) override {
+  task<Result<std::vector<metadata::RepairIntent>>> repairs(Context, metadata::GroupId,
+                                                            std::string after, std::size_t limit) override {
     std::vector<metadata::RepairIntent> out;
     for (auto it = intents_.upper_bound(after); it != intents_.end() && out.size() < limit; ++it) {
       metadata::RepairIntent intent;
@@ -138,7 +139,8 @@ class FakeMetadata final : public metadata::Metadata {
                                               std::size_t) override {
     co_return not_faked();
   }
-  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::GroupId, metadata::BucketId, std::uint64_t, std::size_t) override {
+  task<Result<std::vector<metadata::JournalEntry>>> journal(Context, metadata::GroupId,
+                                                            metadata::BucketId, std::uint64_t, std::size_t) override {
     co_return not_faked();
   }
   task<Result<metadata::Statistics>> statistics(Context) override { co_return not_faked(); }

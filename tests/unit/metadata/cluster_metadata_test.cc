@@ -21,7 +21,8 @@ using std::chrono::seconds;
 class MemberOfGroup final : public rpc::Handler {
  public:
   MemberOfGroup(NodeId self, NodeId& leader, Metadata& state, Clock& clock)
-      : self_(self), leader_(leader), clock_(clock), service_([&state](GroupId) { return &state; }, [&leader](GroupId) { return leader; }) {}
+      : self_(self), leader_(leader), clock_(clock),
+        service_([&state](GroupId) { return &state; }, [&leader](GroupId) { return leader; }) {}
   bool stands_still = false;   // and answers nobody
   bool lose_next = false;      // carries the next command out, and loses the leadership before it says so
   std::uint64_t asked = 0;

@@ -20,12 +20,16 @@ BucketId make_bucket(Subject& subject, const std::string& name = "bucket") {
 Result<Object> get(Subject& subject, BucketId bucket, const std::string& key) {
   return subject.run(subject.metadata().object(Context(), bucket, key, Metadata::With::manifest));
 }
-std::vector<Doomed> doomed(Subject& subject) { return subject.run(subject.metadata().doomed(Context(), kRootGroup, 0, 1000)).value(); }
+std::vector<Doomed> doomed(Subject& subject) {
+  return subject.run(subject.metadata().doomed(Context(), kRootGroup, 0, 1000)).value();
+}
 std::vector<RepairIntent> repairs(Subject& subject) {
   return subject.run(subject.metadata().repairs(Context(), kRootGroup, "", 1000)).value();
 }
 Statistics statistics(Subject& subject) { return subject.run(subject.metadata().statistics(Context())).value(); }
-std::size_t manifests(Subject& subject) { return subject.run(subject.metadata().manifests(Context(), kRootGroup, 0, 1000)).value().size(); }
+std::size_t manifests(Subject& subject) {
+  return subject.run(subject.metadata().manifests(Context(), kRootGroup, 0, 1000)).value().size();
+}
 
 Command with(Command command, const std::function<void(Preconditions&)>& set) {
   if (command.has_put_object()) set(*command.mutable_put_object()->mutable_conditions());

@@ -1,0 +1,303 @@
+// Copies from one group to another, and what splits leave behind: blocks are erased when the last group has no use for them any
+// more, and not before.
+#include <set>
+
+#include "gateway/data/collector.h"
+#include "ring/ring.h"
+#include "tests/support/data_tasks.h"
+#include "tests/support/fake_shard_store.h"
+#include "tests/unit/routed/routed_world.h"
+
+namespace gabion::metadata::test {
+namespace {
+
+using namespace gateway::data;  // NOLINT: the subject of every line here
+using gabion::test::FakeShardStore;
+
+constexpr erasure::Profile kProfile{4, 2};
+
+// A data path whose metadata is in several groups.
+struct CopyWorld : RoutedWorld {
+  explicit CopyWorld(Sabotage sabotage = {}, std::uint64_t seed = 1)
+      : RoutedWorld(seed),
+        placement(make_ring(), &epochs),
+        keys(SecretKey::random(world.rng()), gateway.metadata(), world.rng()),
+        memory(world.clock(), 512 * MiB),
+        store({placement, gateway.metadata(), keys, memory, world.clock(), world.rng()}, options(sabotage)),
+        collector(store, {}) {
+    for (const ring::Drive& drive : placement.view()->ring->drives()) {
+      drives.push_back(std::make_unique<FakeShardStore>());
+      placement.attach(drive.id, *drives.back());
+    }
+    bucket = make_bucket("b");
+  }
+  ~CopyWorld() {
+    world.run(store.close());
+    world.run(memory.close());
+  }
+  static ring::Ring make_ring() {
+    SeededRng rng(1000);
+    std::vector<ring::Drive> list(kProfile.total());
+    for (ring::Drive& drive : list) drive = {.id = DriveId::random(rng), .domain = {"region", "zone", "node"}};
+    return *ring::build(ring::Ring(), std::move(list), kProfile.total(), 4);
+  }
+  static Options options(Sabotage sabotage) {
+    Options options;
+    options.profile = kProfile;
+    options.sabotage = sabotage;
+    return options;
+  }
+
+  Manifest write(const std::string& content) {
+    return world.run(gabion::test::write_all(store, content, content.size(), 100'000)).value().manifest;
+  }
+  void put_bytes(const std::string& key, const std::string& content) {
+    Command command = put(bucket, key, "");
+    command.mutable_put_object()->mutable_version()->set_size(content.size());
+    *command.mutable_put_object()->mutable_manifest() = write(content);
+    REQUIRE(commit(std::move(command)).outcome() == APPLIED);
+  }
+  // Two parts in one object.
+  void put_parts(const std::string& key, const std::string& first, const std::string& second) {
+    REQUIRE(commit(create_upload(bucket, key, "upload")).outcome() == APPLIED);
+    for (const std::string* content : {&first, &second}) {
+      Command part = put_part(bucket, key, "upload", content == &first ? 1 : 2, "part", 0);
+      *part.mutable_put_part()->mutable_manifest() = write(*content);
+      REQUIRE(commit(std::move(part)).outcome() == APPLIED);
+    }
+    REQUIRE(commit(complete(bucket, key, "upload", {{1, "part"}, {2, "part"}})).outcome() == APPLIED);
+  }
+  // As a gateway does it.
+  Command copy_of(const std::string& from, const std::string& to) {
+    const Object source = get(bucket, from).value();
+    Command command = copy(bucket, to, source.version);
+    command.mutable_put_object()->mutable_share()->set_length(source.version.size());
+    command.mutable_put_object()->mutable_share()->set_group(source.group);
+    return command;
+  }
+  Command part_copy(const std::string& from, const std::string& to, std::uint32_t number, std::uint64_t offset,
+                    std::uint64_t length) {
+    const Object source = get(bucket, from).value();
+    Command command = put_part(bucket, to, "copy", number, "part", 0);
+    Slice& share = *command.mutable_put_part()->add_shares();
+    share.set_manifest(source.version.manifest());
+    share.set_group(source.group);
+    share.set_offset(offset);
+    share.set_length(length);
+    return command;
+  }
+  std::string bytes(const std::string& key) {
+    const auto object = get(bucket, key);
+    if (!object) return "(none)";
+    const auto read = world.run(gabion::test::read_all(store, object->version.manifest(), object->manifest, 0,
+                                                       object->manifest.size(), object->group));
+    return read ? *read : "(" + read.error().message + ")";
+  }
+  void erase(const std::string& key) { REQUIRE(commit(remove(bucket, key)).outcome() == APPLIED); }
+  // Entries that are erased, or left to another group.
+  void collect() {
+    const auto done = world.run(collector.run_once(Context()));
+    REQUIRE(done.has_value());
+  }
+  void collect_all() {
+    for (int i = 0; i < 4; ++i) {
+      world.run_for(std::chrono::minutes(61));
+      collect();
+    }
+  }
+  std::size_t shards() const {
+    std::size_t sum = 0;
+    for (const auto& drive : drives) sum += drive->shards().size();
+    return sum;
+  }
+  std::string text_of(std::size_t size) { return gabion::test::random_text(world.rng(), size); }
+
+  chunkserver::RingEpochs epochs;
+  Placement placement;
+  std::vector<std::unique_ptr<FakeShardStore>> drives;
+  KeyStore keys;
+  MemoryBudget memory;
+  BlockStore store;
+  Collector collector;
+  BucketId bucket = 0;
+};
+
+constexpr std::size_t kSize = 700'000;  // one block, a shard on each drive
+
+}  // namespace
+
+TEST_CASE("a copy in another group keeps the blocks, whichever of the two goes first") {
+  for (const bool source_first : {true, false}) {
+    CopyWorld w;
+    w.groups.split(w.bucket, "m");
+    const std::string content = w.text_of(kSize);
+    w.put_bytes("a", content);
+    CHECK(w.commit(w.copy_of("a", "z")).outcome() == APPLIED);
+    CHECK(w.get(w.bucket, "z")->group != w.get(w.bucket, "a")->group);
+    CHECK(w.shards() == 6);
+    w.erase(source_first ? "a" : "z");
+    w.collect_all();
+    CHECK(w.shards() == 6);
+    CHECK((w.bytes(source_first ? "z" : "a") == content));
+    w.erase(source_first ? "z" : "a");
+    w.collect();
+    CHECK(w.shards() == 6);  // the grace period
+    w.collect_all();
+    CHECK(w.shards() == 0);
+  }
+}
+
+TEST_CASE("a copied object of several parts brings its parts along") {
+  CopyWorld w;
+  w.groups.split(w.bucket, "m");
+  const std::string first = w.text_of(kSize), second = w.text_of(kSize);
+  w.put_parts("a", first, second);
+  CHECK((w.bytes("a") == first + second));
+  CHECK(w.commit(w.copy_of("a", "z")).outcome() == APPLIED);
+  w.erase("a");
+  w.collect_all();
+  CHECK((w.bytes("z") == first + second));
+  CHECK(w.commit(w.copy_of("z", "b")).outcome() == APPLIED);
+  w.erase("z");
+  w.collect_all();
+  CHECK((w.bytes("b") == first + second));
+  w.erase("b");
+  w.collect_all();
+  CHECK(w.shards() == 0);
+}
+
+TEST_CASE("a part can be copied out of an object in another group") {
+  CopyWorld w;
+  w.groups.split(w.bucket, "m");
+  const std::string first = w.text_of(kSize), second = w.text_of(kSize);
+  w.put_parts("a", first, second);
+  CHECK(w.commit(create_upload(w.bucket, "z", "copy")).outcome() == APPLIED);
+  CHECK(w.commit(w.part_copy("a", "z", 1, 500'000, 400'000)).outcome() == APPLIED);
+  CHECK(w.commit(w.part_copy("a", "z", 2, 10, 100)).outcome() == APPLIED);
+  CHECK(w.commit(complete(w.bucket, "z", "copy", {{1, "part"}, {2, "part"}})).outcome() == APPLIED);
+  w.erase("a");
+  w.collect_all();
+  CHECK((w.bytes("z") == (first + second).substr(500'000, 400'000) + first.substr(10, 100)));
+  w.erase("z");
+  w.collect_all();
+  CHECK(w.shards() == 0);
+}
+
+TEST_CASE("what a split leaves in both groups is erased by the last of them") {
+  for (const bool sabotaged : {false, true}) {
+    Sabotage sabotage;
+    sabotage.collect_shared = sabotaged;
+    CopyWorld w(sabotage);
+    const std::string content = w.text_of(kSize);
+    w.put_bytes("a", content);
+    w.put_bytes("z", content);
+    w.groups.split(w.bucket, "m");
+    w.groups.split(w.bucket, "c");
+    for (const GroupId group : w.groups.all()) w.groups.trim(group);
+    w.collect_all();
+    CHECK((w.bytes("a") == content) != sabotaged);
+    CHECK((w.bytes("z") == content) != sabotaged);
+    if (sabotaged) continue;
+    CHECK(w.shards() == 12);
+    w.erase("a");
+    w.collect_all();
+    CHECK(w.shards() == 6);
+    CHECK((w.bytes("z") == content));
+    w.erase("z");
+    w.collect_all();
+    CHECK(w.shards() == 0);
+  }
+}
+
+TEST_CASE("a group that does not answer keeps the others from erasing") {
+  CopyWorld w;
+  const GroupId child = w.groups.split(w.bucket, "m");
+  w.put_bytes("a", w.text_of(kSize));
+  w.erase("a");
+  // It is decided, and nobody has the group yet.
+  const GroupId coming = *w.groups.decide(cluster::boundary_at(w.bucket, "t"));
+  w.world.run_for(std::chrono::minutes(61));
+  CHECK(w.world.run(w.collector.run_once(Context())).error().code == Errc::unavailable);
+  CHECK(w.shards() == 6);
+  w.groups.carry_out(coming);
+  CHECK(child != coming);
+  w.collect();
+  CHECK(w.shards() == 0);
+}
+
+TEST_CASE("a loan that nobody ended ends after an hour") {
+  CopyWorld w;
+  w.groups.split(w.bucket, "m");
+  w.put_bytes("z", w.text_of(kSize));
+  const Object source = w.get(w.bucket, "z").value();
+  Command lend;
+  lend.set_group(source.group);
+  lend.mutable_lend_manifest()->set_manifest(source.version.manifest());
+  lend.mutable_lend_manifest()->set_loan(std::string(16, 'l'));
+  CHECK(w.commit(lend).outcome() == APPLIED);
+  w.erase("z");
+  w.world.run_for(std::chrono::minutes(50));
+  w.collect();
+  CHECK(w.world.run(w.gateway.metadata().live_manifests({}, source.group, {source.version.manifest()}))->size() == 1);
+  w.world.run_for(std::chrono::minutes(20));
+  w.collect();
+  CHECK(w.world.run(w.gateway.metadata().live_manifests({}, source.group, {source.version.manifest()}))->empty());
+  w.collect_all();
+  CHECK(w.shards() == 0);
+}
+
+TEST_CASE("a copy whose source is gone says so, and owes nothing") {
+  CopyWorld w;
+  w.groups.split(w.bucket, "m");
+  w.put_bytes("a", w.text_of(kSize));
+  Command late = w.copy_of("a", "z");
+  w.erase("a");
+  CHECK(w.commit(late).outcome() == SOURCE_GONE);
+  w.collect_all();
+  CHECK(w.shards() == 0);
+}
+
+TEST_CASE("blocks are there exactly as long as some key of some group has them") {
+  for (std::uint64_t seed = 1; seed <= 15; ++seed) {
+    INFO("seed " << seed);
+    CopyWorld w({}, seed);
+    std::map<std::string, std::string> model;
+    const auto key = [&w] { return std::string(1, static_cast<char>('a' + w.world.rng().below(26))); };
+    for (int step = 0; step < 120; ++step) {
+      const std::uint64_t what = w.world.rng().below(12);
+      if (what < 4 || model.empty()) {
+        const std::string at = key();
+        model[at] = w.text_of(140'000 + w.world.rng().below(10'000));
+        w.put_bytes(at, model[at]);
+      } else if (what < 8) {
+        const auto source = std::next(model.begin(), static_cast<std::ptrdiff_t>(w.world.rng().below(model.size())));
+        const std::string to = key();
+        CHECK(w.commit(w.copy_of(source->first, to)).outcome() == APPLIED);
+        model[to] = source->second;
+      } else if (what < 10) {
+        w.erase(model.begin()->first);
+        model.erase(model.begin());
+      } else if (what == 10) {
+        w.world.run_for(std::chrono::minutes(w.world.rng().below(90)));
+        w.collect();
+      } else if (const auto child = w.groups.decide(cluster::boundary_at(w.bucket, key()))) {
+        w.groups.carry_out(*child);
+        if (w.world.rng().below(2) == 0) w.groups.trim(0);
+        w.groups.finish(*child);
+        for (const GroupId group : w.groups.all()) {
+          if (w.world.rng().below(2) == 0) w.groups.trim(group);
+        }
+      }
+    }
+    for (const GroupId group : w.groups.all()) w.groups.trim(group);
+    w.collect_all();
+    std::set<std::string> contents;
+    for (const auto& [at, content] : model) {
+      CHECK((w.bytes(at) == content));
+      contents.insert(content);
+    }
+    CHECK(w.shards() == 6 * contents.size());
+  }
+}
+
+}  // namespace gabion::metadata::test
