@@ -384,7 +384,18 @@ class Simulation {
     for (std::size_t i = 0; i < workers_; ++i) spawn(world_.executor(), gate, "worker", work(i, true));
     co_await world_.clock().sleep(seconds(20));
     co_await grow(nodes_[0]->controller().facts());
+    co_await world_.clock().sleep(seconds(20));
+    co_await drain_until_the_class_is_narrower();
     co_await gate.close();
+  }
+
+  task<void> drain_until_the_class_is_narrower() {
+    for (std::uint32_t n = 2; n <= nodes_.size(); ++n) {
+      const cluster::Facts facts = nodes_[0]->controller().facts();
+      co_await change([&](auto state) { return cluster::drain_node(std::move(state), NodeId{n}, facts); });
+      const metadata::ClusterState now = co_await state();
+      if (now.has_narrowing()) co_return;
+    }
   }
 
   task<bool> settled() {
