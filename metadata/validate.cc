@@ -40,8 +40,8 @@ Result<void> check_adopted(const google::protobuf::RepeatedPtrField<AdoptedManif
   if (adopted.size() > kAdoptedMax) return Error(Errc::too_large, "a copy refers to too many manifests of another group");
   std::unordered_map<ManifestId, const Manifest*> known;
   for (const AdoptedManifest& each : adopted) {
-    const bool fresh = each.id() != 0 && known.emplace(each.id(), &each.manifest()).second;
-    if (!fresh) return Error(Errc::invalid, "manifests of another group do not have numbers of their own");
+    if (each.id() == 0) return Error(Errc::invalid, "a manifest of another group has no number");
+    known.emplace(each.id(), &each.manifest());  // of those that come twice the first counts
   }
   for (const AdoptedManifest& each : adopted) {
     const Manifest& manifest = each.manifest();

@@ -267,7 +267,7 @@ TEST_CASE("manifests that make no sense together do not enter the log") {
   };
   CHECK(refused([](PutObject& put) { put.clear_share(); }));
   CHECK(refused([](PutObject& put) { put.mutable_adopted()->RemoveLast(); }));
-  CHECK(refused([](PutObject& put) { *put.add_adopted() = put.adopted(1); }));
+  CHECK(!refused([](PutObject& put) { *put.add_adopted() = put.adopted(1); }));
   CHECK(refused([](PutObject& put) { put.mutable_adopted(1)->set_id(0); }));
   CHECK(refused([](PutObject& put) { put.mutable_adopted(0)->mutable_manifest()->mutable_slices(0)->set_offset(1); }));
   CHECK(refused([](PutObject& put) { put.mutable_adopted(0)->mutable_manifest()->mutable_slices(0)->set_length(UINT64_MAX); }));
