@@ -31,6 +31,8 @@ class ClusterLayout {
   gateway::data::Placement& placement() { return placement_; }
   const gateway::data::Placement& placement() const { return placement_; }
   chunkserver::RingEpochs& epochs() { return epochs_; }
+  // What other nodes ask of the drives here.
+  chunkserver::ShardService& service() { return service_; }
   // Of new blocks.
   erasure::Profile profile() const;
 

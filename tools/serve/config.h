@@ -38,7 +38,7 @@ struct Config {
   std::uint64_t gc_grace_seconds = 3600;
   std::uint64_t orphans_interval_seconds = 7 * 86400;
   std::uint64_t orphans_memory_bytes = 64ull << 20;
-  std::uint64_t repair_bytes_per_second = 64ull << 20;
+  std::uint64_t repair_bytes_per_second = 0;
   std::uint64_t compaction_bytes_per_second = 64ull << 20;
   std::string cluster_listen;                // empty: no cluster port until `gabion admin cluster init`
   std::string cluster_advertise;             // what other nodes connect to; empty: cluster_listen

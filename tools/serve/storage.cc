@@ -250,6 +250,9 @@ void Storage::open_data_path() {
   options.profile = profile();
   options.tenant = kTenant;
   blocks_ = std::make_unique<gateway::data::BlockStore>(dependencies, options);
+  layout_->service().watch_reads(clock_, [pace = &blocks_->core().pace](Duration took) {
+    pace->client_read(gateway::data::Pace::Where::drive, took);
+  });
   repairer_ = std::make_unique<gateway::data::Repairer>(
       *blocks_, gateway::data::Repairer::RepairOptions{.bytes_per_second = config_.repair_bytes_per_second});
   rebalancer_ = std::make_unique<gateway::data::Rebalancer>(
@@ -269,11 +272,11 @@ void Storage::open_data_path() {
 
 void Storage::start() {
   drives_.start();
-  repairer_->start(background_.executor());
-  rebalancer_->start(background_.executor());
-  reencoder_->start(background_.executor());
-  scrubber_->start(background_.executor());
-  sweeper_->start(background_.executor());
+  repairer_->start(moving_.executor());
+  rebalancer_->start(moving_.executor());
+  reencoder_->start(moving_.executor());
+  scrubber_->start(moving_.executor());
+  sweeper_->start(moving_.executor());
   collector_->start(background_.executor());
   spawn(background_.executor(), gate_, "watch", watch());
   spawn(background_.executor(), gate_, "keep the membership", keep_membership());

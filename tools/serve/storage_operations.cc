@@ -9,6 +9,11 @@
 #include "tools/serve/storage.h"
 
 namespace gabion::serve {
+namespace {
+
+constexpr std::uint64_t kAssumedRate = 64 * MiB;  // of a node without a limit, for estimates alone
+
+}  // namespace
 
 void Storage::open_administration() {
   credentials_ = std::make_unique<RootCredentials>(secrets_);
@@ -29,7 +34,7 @@ void Storage::open_administration() {
   options.metadata = &metadata();
   options.clock = &clock_;
   options.rng = &rng_;
-  options.bytes_per_second = config_.repair_bytes_per_second;
+  options.bytes_per_second = config_.repair_bytes_per_second != 0 ? config_.repair_bytes_per_second : kAssumedRate;
   administration.peers = port_.get();
   administration.credentials = credentials_.get();
   administration.region = config_.region;

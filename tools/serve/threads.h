@@ -1,5 +1,6 @@
 // The threads of a node. Each IoThread is one io_context with one thread, named for debuggers; the pool serves blocking
 // reads. Stopping lets what is queued run out only where stop() says so. Owned by the node; started once, stopped once.
+// Work that is to give way to all other gets a niceness, as processes have it: 0 to 19.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -16,7 +17,7 @@ namespace gabion::serve {
 
 class IoThread {
  public:
-  explicit IoThread(std::string name);
+  explicit IoThread(std::string name, int niceness = 0);
   ~IoThread();  // stops at once and joins
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
