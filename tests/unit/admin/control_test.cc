@@ -237,7 +237,7 @@ TEST_CASE("what would not fit, or what is not there, is refused") {
   const auto full = rig.plan(of_node(ChangeKind::drain_node, 6));
   REQUIRE(full.has_error());
   CHECK(full.error().code == Errc::denied);
-  CHECK(full.error().message == "1020.0 GiB are stored and the drives that stay have 1000.0 GiB: add drives first");
+  CHECK(full.error().message == "1020.0 GiB are stored then and the drives that stay have 1000.0 GiB: add drives first");
   CHECK(rig.plan(of_node(ChangeKind::drain_node, 9)).error().code == Errc::not_found);
   CHECK(rig.plan(of_drive(ChangeKind::drain_drive, "n9/disk1")).error().code == Errc::not_found);
   CHECK(rig.plan(of_drive(ChangeKind::drain_drive, drive_id(3, 1).to_hex())).error().code == Errc::denied);
@@ -419,9 +419,9 @@ TEST_CASE("jobs: progress of the workers together, and what operators do to them
   CHECK(run(rig.control.act_on_job({}, job.id, serve::JobAction::cancel)).has_value());
   CHECK(run(rig.control.act_on_job({}, job.id, serve::JobAction::resume)).error().code == Errc::conflict);
   CHECK(run(rig.control.act_on_job({}, 99, serve::JobAction::pause)).error().code == Errc::not_found);
-  const auto scrub = run(rig.control.start_scrub({}));
+  const auto scrub = run(rig.control.start_job({}, serve::JobKind::scrub));
   REQUIRE(scrub.has_value());
-  CHECK(run(rig.control.start_scrub({})).error().code == Errc::conflict);
+  CHECK(run(rig.control.start_job({}, serve::JobKind::scrub)).error().code == Errc::conflict);
 }
 
 }  // namespace gabion::test
