@@ -285,9 +285,11 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
 
 task<Result<bool>> Rebalancer::gone(Context ctx, Item item) {
   const auto manifest = co_await core_.deps.metadata.manifest(ctx, item.group, item.manifest);
-  if (manifest) co_return false;
-  if (manifest.error().code == Errc::not_found) co_return true;
-  co_return manifest.error();
+  if (!manifest && manifest.error().code == Errc::not_found) co_return true;
+  if (!manifest) co_return manifest.error();
+  // Or others have taken the block's place.
+  co_return std::none_of(manifest->blocks().begin(), manifest->blocks().end(),
+                         [&item](const metadata::Block& block) { return block.id() == item.block.id.raw(); });
 }
 
 task<Result<bool>> Rebalancer::at_home(Context ctx, std::shared_ptr<const Placement::View> view, BlockRef block,
