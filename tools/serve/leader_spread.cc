@@ -20,7 +20,9 @@ std::optional<Handover> next_handover(NodeId self, const std::vector<GroupStatus
   const auto own = static_cast<unsigned>(std::count_if(groups.begin(), groups.end(), [](const auto& g) { return g.leads; }));
   std::optional<Handover> out;
   unsigned fewest = own;
-  for (const GroupStatus& group : groups) {
+  // Group 0 last: whoever leads that has to hear of everybody anew.
+  for (auto next = groups.rbegin(); next != groups.rend(); ++next) {
+    const GroupStatus& group = *next;
     if (!group.leads) continue;
     for (const auto& member : group.members) {
       const auto known = leading.find(member.node);

@@ -35,8 +35,8 @@ std::vector<GroupStatus> led_by(NodeId self, std::vector<std::uint32_t> leaders)
 TEST_CASE("a group goes to the voter that leads the fewest, when that is two less at least") {
   const NodeId self{1};
   const auto groups = led_by(self, {1, 1, 1, 2});
-  CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{2}, 1}, {NodeId{3}, 0}}, {}) == Handover{0, NodeId{3}});
-  CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{2}, 1}}, {}) == Handover{0, NodeId{2}});  // n3 is down
+  CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{2}, 1}, {NodeId{3}, 0}}, {}) == Handover{2, NodeId{3}});
+  CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{2}, 1}}, {}) == Handover{2, NodeId{2}});  // n3 is down
   CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{3}, 0}}, {NodeId{3}}) == std::nullopt);
   CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{4}, 0}}, {}) == std::nullopt);  // it has no vote
   CHECK(next_handover(self, groups, {{NodeId{1}, 3}, {NodeId{2}, 2}}, {}) == std::nullopt);
