@@ -18,6 +18,8 @@ Purpose purpose_of(const Command& command) {
     case Command::kConfirmDoomed:
     case Command::kFinishDoomed:
     case Command::kEndLoan:
+    case Command::kRaiseBucket:  // a delete may need it where keys came from group 0
+    case Command::kOpenBucket:
     case Command::kTrimRange:
     case Command::kTrimJournal:
     case Command::kSetRings:
