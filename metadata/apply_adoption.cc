@@ -3,20 +3,11 @@
 namespace gabion::metadata::apply {
 namespace {
 
-// It was the last reference here that went when it was doomed. Whoever asks this group finds it live again.
-Result<void> revive(Transaction& tx, ManifestId contents) {
-  std::string row = keys::doomed(contents);
-  TRY(const bool doomed, tx.exists(Table::other, row));
-  if (!doomed) return {};
-  tx.erase(Table::other, std::move(row));
-  --tx.totals().doomed;
-  return {};
-}
-
 // With the one reference that a manifest has which is not counted. A dropped ring does not matter here: what the other group
 // has was moved on before, or is to be repaired there; but that may be forgotten there as soon as it is not needed there.
+// Where it was doomed here before, the entry stays, and fails the second look: who looks first for manifests and then for
+// entries, as the search for orphans does, must not find neither.
 Result<void> take_in(Transaction& tx, ManifestId id, const Manifest& manifest) {
-  TRY_OK(revive(tx, contents_of(id, manifest)));
   name_contents(tx, id, manifest);
   tx.write(Table::manifests, keys::manifest(id), manifest);
   google::protobuf::RepeatedPtrField<RepairIntent> intents;

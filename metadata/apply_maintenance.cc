@@ -56,7 +56,9 @@ Result<CommandResult> finish_doomed(Transaction& tx, const Step& step, FinishDoo
   for (const ManifestId id : command.manifests()) {
     Doomed doomed;
     TRY(const bool found, tx.read(Table::other, keys::doomed(id), doomed));
-    if (!found || !doomed.confirmed()) continue;
+    if (!found) continue;
+    TRY(const bool alive, contents_live(tx, id));  // it came back from another group
+    if (!alive && !doomed.confirmed()) continue;
     tx.erase(Table::other, keys::doomed(id));
     --tx.totals().doomed;
   }

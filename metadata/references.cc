@@ -98,8 +98,10 @@ Result<void> doom_blocks(Transaction& tx, const Step& step, ManifestId id, Manif
   doomed.set_doomed_us(step.time_us);
   doomed.set_data_shards(manifest.data_shards());
   doomed.set_parity_shards(manifest.parity_shards());
-  tx.write(Table::other, keys::doomed(doomed.manifest()), doomed);
-  ++tx.totals().doomed;
+  std::string row = keys::doomed(doomed.manifest());
+  TRY(const bool again, tx.exists(Table::other, row));  // it had come back meanwhile
+  if (!again) ++tx.totals().doomed;
+  tx.write(Table::other, std::move(row), doomed);
   return {};
 }
 

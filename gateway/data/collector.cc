@@ -111,7 +111,8 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::Grou
   std::vector<metadata::ManifestId> ids;
   for (const metadata::Doomed& entry : entries) ids.push_back(entry.manifest());
   CO_TRY(const auto confirmed, co_await confirm(ctx, group, std::move(ids)));
-  if (confirmed.empty()) co_return std::uint64_t{0};
+  // Asked after the entries were read: an entry that is there during a search for orphans is so until its end.
+  CO_TRY(const bool sought, co_await orphans_are_sought(ctx));
   // Asked after the confirmation: from there on nobody new can find the manifests in the metadata.
   CO_TRY(const auto elsewhere, co_await pinned_elsewhere(ctx));
   CO_TRY(const auto others, co_await others_have(ctx, group, confirmed));
@@ -121,15 +122,16 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::Grou
   std::vector<chunkserver::ShardKey> keys;
   metadata::Command finish;
   finish.set_group(group);
+  std::uint64_t came_back = 0;
   for (const metadata::Doomed& entry : entries) {
-    if (std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end()) continue;
-    if (std::binary_search(others.begin(), others.end(), entry.manifest())) {
-      finish.mutable_finish_doomed()->add_manifests(entry.manifest());
+    const bool back = std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end();
+    if (back || std::binary_search(others.begin(), others.end(), entry.manifest())) {
+      if (!sought) finish.mutable_finish_doomed()->add_manifests(entry.manifest());
+      if (!sought && back) ++came_back;
       continue;
     }
     // Readers of blocks that were replaced have pinned the manifest that had them.
-    const bool replaced = entry.pinned_as() != 0 && !core_.options.sabotage.collect_replaced;
-    const bool read = pinned(entry.manifest()) || (replaced && pinned(entry.pinned_as()));
+    const bool read = pinned(entry.manifest()) || (entry.pinned_as() != 0 && pinned(entry.pinned_as()));
     if (read && !core_.options.sabotage.collect_pinned) {
       postponed_.add();
       continue;
@@ -140,8 +142,8 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::Grou
     }
     finish.mutable_finish_doomed()->add_manifests(entry.manifest());
   }
-  const auto count = static_cast<std::uint64_t>(finish.finish_doomed().manifests_size());
-  if (count == 0) co_return std::uint64_t{0};
+  if (finish.finish_doomed().manifests_size() == 0) co_return std::uint64_t{0};
+  const std::uint64_t count = static_cast<std::uint64_t>(finish.finish_doomed().manifests_size()) - came_back;
   const bool gone = co_await erase(ctx, std::move(keys));
   if (!gone) {
     postponed_.add(count);
@@ -150,6 +152,15 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::Grou
   CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
   erased_entries_.add(count);
   co_return count;
+}
+
+// Whoever walks all groups meets here what was live at the beginning, wherever it went: see orphans.h.
+task<Result<bool>> Collector::orphans_are_sought(Context ctx) {
+  CO_TRY(const auto current, co_await core_.deps.metadata.cluster_state(ctx));
+  co_return std::any_of(current.state.jobs().begin(), current.state.jobs().end(), [](const metadata::Job& job) {
+    const bool open = job.state() == metadata::JOB_RUNNING || job.state() == metadata::JOB_PAUSED;
+    return job.kind() == metadata::JOB_ORPHANS && open;
+  });
 }
 
 // In order. A manifest that goes from group to group while they are asked one after the other cannot slip through: where it

@@ -53,6 +53,7 @@ class Collector {
                                                             std::vector<metadata::ManifestId> ids);
   task<Result<void>> end_old_loans(Context ctx);
   task<Result<std::vector<metadata::ManifestId>>> pinned_elsewhere(Context ctx);
+  task<Result<bool>> orphans_are_sought(Context ctx);
   task<std::uint64_t> collect_discards(Context ctx);
   // True when every drive said that it has none of them any more.
   task<bool> erase(Context ctx, std::vector<chunkserver::ShardKey> keys);

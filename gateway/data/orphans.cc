@@ -1,9 +1,9 @@
 #include "gateway/data/orphans.h"
 
 #include <algorithm>
-#include <set>
 
 #include "common/log.h"
+#include "gateway/data/group_walk.h"
 
 namespace gabion::gateway::data {
 namespace {
@@ -225,18 +225,13 @@ task<Result<void>> OrphanSweeper::collect(Context ctx, std::uint64_t job, Drives
 }
 
 task<Result<void>> OrphanSweeper::mark_live(Context ctx, std::uint64_t job, OrphanCandidates& candidates) {
-  std::set<metadata::GroupId> walked;
-  for (bool all = false; !all;) {
-    CO_TRY(const auto groups, co_await core_.deps.metadata.groups(ctx));
-    all = true;
-    for (const metadata::GroupId group : groups) {
-      if (!walked.insert(group).second) continue;
-      all = false;
-      if (core_.options.sabotage.orphans_of_one_group && group != metadata::kRootGroup) continue;
-      CO_CHECK(co_await mark_group(ctx, job, group, candidates));
-    }
+  GroupWalk groups(core_.deps.metadata);
+  for (;;) {
+    CO_TRY(const auto group, co_await groups.next(ctx));
+    if (!group) co_return Result<void>();
+    if (core_.options.sabotage.orphans_of_one_group && *group != metadata::kRootGroup) continue;
+    CO_CHECK(co_await mark_group(ctx, job, *group, candidates));
   }
-  co_return Result<void>();
 }
 
 task<Result<void>> OrphanSweeper::mark_group(Context ctx, std::uint64_t job, metadata::GroupId group,

@@ -10,9 +10,9 @@
 //   2. The fence stands: no older ring is kept, and so every group refuses manifests with older blocks. From here on an old
 //      block gets into a group's manifests from another group's alone: by a copy or a split, while that group has it too.
 //   3. All groups are walked, first their manifests, then what they wait to erase; groups that have come since as well. An old
-//      block that was live at the beginning was in some group then, and stays in that one's manifests or, once deleted
-//      there, in its list of what is to be erased, which the collector finishes only when the block is erased; what lives on in
-//      another group stays on the list while such a job is not over (Collector). So the walk meets it, wherever else it goes.
+//      block that was live at the beginning was in some group then, and stays in that one's manifests or, once deleted there,
+//      on its list of what is to be erased. It leaves the list when it has been erased; and what lives on in another group, or
+//      comes back to this one, stays on it while such a job is not over (Collector). So the walk meets it, wherever it goes.
 //   4. That the job was not over when the walk ended is read from the cluster's state.
 //   5. Whatever is old and was not met is dead, and stays so: its shards may go at any time, whoever stored them when.
 // Whatever cannot be read, a drive, a group, the state, ends the attempt, or leaves the drive out; nothing is removed on a guess.

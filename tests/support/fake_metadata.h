@@ -56,6 +56,7 @@ class FakeMetadata final : public metadata::Metadata {
     return out;
   }
   bool refuse_commits = false;
+  std::set<ManifestId> elsewhere;  // what a second group has, if it has any
   unsigned lose_answers = 0;  // of so many replacements nobody hears whether they happened
 
   // --- Metadata ---
@@ -69,9 +70,7 @@ class FakeMetadata final : public metadata::Metadata {
       case metadata::Command::kFinishRepair: finish_repair(command.finish_repair()); break;
       case metadata::Command::kConfirmDoomed:
         for (const ManifestId id : command.confirm_doomed().manifests()) {
-          if (!doomed_.contains(id)) continue;
-          if (live(id)) doomed_.erase(id);
-          else result.add_confirmed(id);
+          if (doomed_.contains(id) && !live(id)) result.add_confirmed(id);
         }
         break;
       case metadata::Command::kFinishDoomed:
@@ -81,6 +80,7 @@ class FakeMetadata final : public metadata::Metadata {
         result.set_outcome(replace(command.replace_blocks()));
         if (lose_answers != 0 && lose_answers-- != 0) co_return Error(Errc::unknown_outcome, "the answer is lost");
         break;
+      case metadata::Command::kEndLoan: break;
       case metadata::Command::kSetClusterState:
         if (command.set_cluster_state().expected_version() != state_.version) {
           result.set_outcome(metadata::STALE);
@@ -110,8 +110,10 @@ class FakeMetadata final : public metadata::Metadata {
     }
     co_return out;
   }
-  task<Result<std::vector<metadata::Doomed>>> doomed(Context, metadata::GroupId, ManifestId after, std::size_t limit) override {
+  task<Result<std::vector<metadata::Doomed>>> doomed(Context, metadata::GroupId group, ManifestId after,
+                                                std::size_t limit) override {
     std::vector<metadata::Doomed> out;
+    if (group != 0) co_return out;
     for (auto it = doomed_.upper_bound(after); it != doomed_.end() && out.size() < limit; ++it) out.push_back(it->second);
     co_return out;
   }
@@ -123,9 +125,11 @@ class FakeMetadata final : public metadata::Metadata {
     }
     co_return out;
   }
-  task<Result<std::vector<metadata::GroupId>>> groups(Context) override { co_return std::vector<metadata::GroupId>{0}; }
-  task<Result<std::vector<ManifestId>>> live_manifests(Context, metadata::GroupId, std::vector<ManifestId> ids) override {
-    std::erase_if(ids, [this](ManifestId id) { return !live(id); });
+  task<Result<std::vector<metadata::GroupId>>> groups(Context) override {
+    co_return elsewhere.empty() ? std::vector<metadata::GroupId>{0} : std::vector<metadata::GroupId>{0, 1};
+  }
+  task<Result<std::vector<ManifestId>>> live_manifests(Context, metadata::GroupId group, std::vector<ManifestId> ids) override {
+    std::erase_if(ids, [&](ManifestId id) { return group == 0 ? !live(id) : !elsewhere.contains(id); });
     std::sort(ids.begin(), ids.end());
     co_return ids;
   }

@@ -1,5 +1,5 @@
-// Nothing that a manifest refers to, or will, is ever removed as an orphan, and in the end no orphan is left; and the mutations that
-// the simulation must catch. GABION_SIM_SEEDS runs that many seeds, from GABION_SIM_FIRST on.
+// Nothing that a manifest refers to, or will, is ever removed as an orphan, and in the end no orphan is left; and the mutations
+// that the simulation must catch. GABION_SIM_SEEDS runs that many seeds, from GABION_SIM_FIRST on.
 #include <catch2/catch_test_macros.hpp>
 
 #include <cstdlib>

@@ -95,7 +95,9 @@ class Simulation {
 
   Rng& rng() { return world_.rng(); }
   bool chance(unsigned percent) { return rng().below(100) < percent; }
-  task<void> pause(Duration most) { return world_.clock().sleep(Duration(rng().below(static_cast<std::uint64_t>(most.count()) + 1))); }
+  task<void> pause(Duration most) {
+    return world_.clock().sleep(Duration(rng().below(static_cast<std::uint64_t>(most.count()) + 1)));
+  }
   void begin(Gate& gate, const char* what, task<void> work) { spawn(world_.executor(), gate, what, std::move(work)); }
   template <class... Args>
   void violate(fmt::format_string<Args...> format, Args&&... args) {
@@ -319,7 +321,9 @@ class Simulation {
     if (!metadata_.hold(from.group, from.manifest, loan)) co_return;
     const metadata::Manifest manifest = metadata_.all().at(from.group).manifests.at(from.manifest).manifest;
     co_await pause(seconds(1));
-    const Key to{fmt::format("k{}", ++last_key_), random_group(), from.manifest};
+    const GroupId there = came_from_.contains(from.name) && chance(70) ? came_from_[from.name] : random_group();
+    const Key to{fmt::format("k{}", ++last_key_), there, from.manifest};
+    came_from_[to.name] = from.group;
     metadata_.adopt(to.group, to.manifest, manifest, to.name);
     objects_.push_back(to);
     co_await pause(seconds(1));
@@ -388,7 +392,8 @@ class Simulation {
     const auto& held = metadata_.all().at(key.group).manifests;
     const auto found = held.find(key.manifest);
     if (found == held.end()) co_return;
-    const ShardKey shard{*BlockId::from_raw(found->second.manifest.blocks(0).id()), static_cast<std::uint8_t>(rng().below(kShards))};
+    const BlockId block = *BlockId::from_raw(found->second.manifest.blocks(0).id());
+    const ShardKey shard{block, static_cast<std::uint8_t>(rng().below(kShards))};
     if (!stored_[shard].empty()) co_await put_shard(shard, rng().below(kDrives), random_text(rng(), 500));
   }
   task<void> compact() {
@@ -479,7 +484,8 @@ class Simulation {
       if (!gateway.writes_by.empty()) return false;
     }
     return !job_is_open() &&
-           std::all_of(metadata_.all().begin(), metadata_.all().end(), [](const auto& each) { return each.second.doomed.empty(); });
+           std::all_of(metadata_.all().begin(), metadata_.all().end(),
+                       [](const auto& each) { return each.second.doomed.empty(); });
   }
   task<void> check_empty() {
     const auto live = live_blocks();
@@ -502,6 +508,7 @@ class Simulation {
   std::vector<std::unique_ptr<OrphanSweeper>> sweepers_;
   std::array<Gateway, kGateways> gateways_;
   std::vector<Key> objects_;
+  std::map<std::string, GroupId> came_from_;  // by key: many go to and fro
   std::map<ShardKey, std::set<std::size_t>> stored_;  // and not erased by the collector
   std::optional<std::string> violation_;
   OrphanOutcome outcome_;

@@ -100,6 +100,35 @@ TEST_CASE("an entry that is still referred to does not pass the second look") {
   w.pass_grace();
   CHECK(w.collect() == 0);
   CHECK((*w.read(id) == content));
+  CHECK(w.metadata.doomed_entries().empty());
+}
+
+TEST_CASE("what lives on, here or in another group, is taken off the list and not erased, but not while orphans are looked for") {
+  CollectorWorld w;
+  const auto id = w.put("key", random_text(w.world.rng(), 700'000));
+  const auto back = w.put("back", random_text(w.world.rng(), 700'000));
+  w.metadata.doom_by_mistake(back);
+  const std::size_t stored = w.shards_stored();
+  const auto set_job = [&](metadata::JobState how, std::uint64_t version) {
+    metadata::Command command;
+    metadata::Job& job = *command.mutable_set_cluster_state()->mutable_state()->add_jobs();
+    job.set_kind(metadata::JOB_ORPHANS);
+    job.set_state(how);
+    command.mutable_set_cluster_state()->set_expected_version(version);
+    REQUIRE(w.world.run(w.metadata.commit({}, std::move(command)))->outcome() == metadata::APPLIED);
+  };
+  const std::uint64_t version = w.world.run(w.metadata.cluster_state({}))->version;
+  w.metadata.remove("key");
+  w.metadata.elsewhere = {id};
+  w.pass_grace();
+  set_job(metadata::JOB_PAUSED, version);
+  w.collect();
+  CHECK(w.metadata.doomed_entries().contains(id));
+  CHECK(w.metadata.doomed_entries().contains(back));
+  set_job(metadata::JOB_DONE, version + 1);
+  w.collect();
+  CHECK(w.metadata.doomed_entries().empty());
+  CHECK(w.shards_stored() == stored);
 }
 
 TEST_CASE("a collection that was cut off is repeated without harm") {

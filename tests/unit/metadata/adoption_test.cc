@@ -197,7 +197,7 @@ TEST_CASE("blocks that an older ring placed are to be looked at where they are t
   check_references(w.child.store());
 }
 
-TEST_CASE("what was doomed here is not any more when it comes back from another group") {
+TEST_CASE("what was doomed here is not erased when it comes back from another group, and is taken off the list when asked") {
   TwoGroups w;
   const Version plain = w.root.apply(put_blocks(1, "a", "block", 1000)).version();
   CHECK(w.child.outcome(w.copy_to("x", plain)) == APPLIED);
@@ -206,11 +206,18 @@ TEST_CASE("what was doomed here is not any more when it comes back from another 
   confirm.mutable_confirm_doomed()->add_manifests(plain.manifest());
   CHECK(w.child.apply(confirm).confirmed_size() == 1);
   CHECK(w.child.outcome(w.copy_to("y", plain)) == APPLIED);
-  CHECK(w.child.totals().doomed == 0);
   CHECK(w.child.apply(confirm).confirmed_size() == 0);
   check_references(w.child.store());
+  // Somebody finishes it late, when it is doomed once more.
+  Command finish;
+  finish.mutable_finish_doomed()->add_manifests(plain.manifest());
   w.child.apply(remove(1, "y"));
+  w.child.apply(finish);
   CHECK(w.child.totals().doomed == 1);
+  check_references(w.child.store());
+  CHECK(w.child.outcome(w.copy_to("z", plain)) == APPLIED);
+  w.child.apply(finish);
+  CHECK(w.child.totals().doomed == 0);
   check_references(w.child.store());
 }
 
