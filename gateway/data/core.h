@@ -41,7 +41,6 @@ struct Sabotage {
   bool reuse_nonces = false;          // every block of a manifest has ordinal 0
   bool trust_tags = false;            // what does not verify is served
   bool remove_unverified = false;     // strays go before the shard is known to be good at home
-  bool collect_replaced = false;      // who reads blocks that were replaced is not asked
   bool orphans_without_fence = false; // orphans are looked for as soon as the moment is noted
   bool orphans_before_fence = false;  // or as soon as the fence is made, whoever still writes by the ring before it
   bool orphans_late_note = false;     // the moment is noted when the fence is made already

@@ -49,9 +49,6 @@ TEST_CASE("a job that ends, and drops its rings, with its first worker is caught
 TEST_CASE("a collector that ignores readers at other gateways is caught") {
   CHECK(catch_with_seeds({.sabotage = {.collect_pinned_elsewhere = true}}) != "nothing");
 }
-TEST_CASE("a collector that does not ask for readers of blocks that were replaced is caught") {
-  CHECK(catch_with_seeds({.sabotage = {.collect_replaced = true}}) != "nothing");
-}
 TEST_CASE("coding anew while wider blocks may still be committed is caught") {
   CHECK(catch_with_seeds({.recode_unfenced = true}) != "nothing");
 }

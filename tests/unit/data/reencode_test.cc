@@ -11,7 +11,7 @@ namespace {
 using namespace gateway::data;  // NOLINT: the subject of every line here
 using std::chrono::seconds;
 
-constexpr erasure::Profile kWide{4, 2}, kNarrow{2, 2};
+constexpr erasure::Profile kNarrow{2, 2}, kNarrowest{1, 1};
 
 // Six drives of 4+2, which the cluster then says are to hold 2+2.
 struct NarrowingWorld : DataWorld {
@@ -32,10 +32,10 @@ struct NarrowingWorld : DataWorld {
       contents[put("key" + std::to_string(size), content)] = content;
     }
   }
-  void narrow() {
+  void narrow(erasure::Profile profile = kNarrow) {
     Placement::Layout layout;
     layout.ring = placement.view()->ring->at_epoch(placement.view()->epoch() + 1);
-    layout.profile = kNarrow;
+    layout.profile = profile;
     for (std::size_t i = 0; i < drives.size(); ++i) layout.drives.push_back({drive_id(i), drives[i].get()});
     placement.update(std::move(layout));
   }
@@ -119,7 +119,7 @@ TEST_CASE("a reader that has begun reads the blocks it began with, however long 
   const std::string content = random_text(w.world.rng(), 3 * kBlockBytes);
   const auto id = w.put("key", content);
   w.contents[id] = content;
-  auto reader = w.world.run(w.store.read(Context(), 0, id, w.metadata.at(id), 0, content.size()));
+  auto reader = w.world.run(w.store.read(Context(), metadata::kRootGroup, id, w.metadata.at(id), 0, content.size()));
   REQUIRE(reader.has_value());
   std::string got(w.world.run((*reader)->next())->text());
   w.narrow();
@@ -127,6 +127,34 @@ TEST_CASE("a reader that has begun reads the blocks it began with, however long 
   REQUIRE(w.all_narrow());
   for (;;) {
     CHECK(w.collect() == 0);
+    const auto piece = w.world.run((*reader)->next());
+    REQUIRE(piece.has_value());
+    if (piece->empty()) break;
+    got += piece->text();
+  }
+  CHECK((got == content));
+  reader->reset();
+  w.settle();
+  CHECK(w.collect() == 1);
+  w.check_readable();
+}
+
+TEST_CASE("the same when the blocks have been replaced before") {
+  NarrowingWorld w;
+  const std::string content = random_text(w.world.rng(), 3 * kBlockBytes);
+  const auto id = w.put("key", content);
+  w.contents[id] = content;
+  w.narrow();
+  w.recode();
+  CHECK(w.collect() == 1);
+  auto reader = w.world.run(w.store.read(Context(), metadata::kRootGroup, id, w.metadata.at(id), 0, content.size()));
+  REQUIRE(reader.has_value());
+  std::string got(w.world.run((*reader)->next())->text());
+  w.narrow(kNarrowest);
+  w.recode();
+  CHECK(w.metadata.at(id).parity_shards() == 1);
+  CHECK(w.collect() == 0);
+  for (;;) {
     const auto piece = w.world.run((*reader)->next());
     REQUIRE(piece.has_value());
     if (piece->empty()) break;
