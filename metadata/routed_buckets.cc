@@ -1,10 +1,14 @@
 // The deletion of a bucket whose keys are in several groups: see CloseBucket in records.proto.
+#include <set>
+
 #include "common/log.h"
 #include "metadata/cluster/splits.h"
 #include "metadata/routed_asking.h"
 
 namespace gabion::metadata {
 namespace {
+
+constexpr Duration kGoneTime = std::chrono::seconds(3);
 
 // What a range has of the bucket. False: nothing.
 bool part_of(const cluster::OwnedRange& range, BucketId bucket, CloseBucket& part) {
@@ -76,23 +80,25 @@ task<Result<CommandResult>> RoutedMetadata::close_bucket(Context ctx, std::vecto
   co_return CommandResult();
 }
 
-// Its uploads go everywhere. The bucket is deleted, whatever comes of this.
+// Its uploads go wherever there are any. The bucket is deleted, whatever comes of this.
 task<void> RoutedMetadata::finish_deletion(Context ctx, BucketId bucket) {
-  const auto all = co_await groups(ctx);
-  if (!all) {
-    LOG(warn, "metadata", "uploads of a deleted bucket are left", field("bucket", bucket), field("error", all.error().message));
-    co_return;
+  ctx.deadline = std::min(ctx.deadline, options_.clock->now() + kGoneTime);
+  Result<void> done;
+  if (const auto current = co_await cluster_state(ctx); !current) done = current.error();  // for the newest table
+  std::set<GroupId> with_keys;
+  for (const cluster::OwnedRange& range : table().ranges()) {
+    CloseBucket part;
+    if (part_of(range, bucket, part)) with_keys.insert(range.owners.begin(), range.owners.end());
   }
-  for (const GroupId id : *all) {
-    if (id == kRootGroup) continue;
+  with_keys.erase(kRootGroup);
+  for (const GroupId id : with_keys) {
     Command command;
     command.mutable_close_bucket()->set_bucket(bucket);
     command.mutable_close_bucket()->set_gone(true);
-    const auto gone = co_await group(id).commit(ctx, std::move(command));
-    if (gone) continue;
-    LOG(warn, "metadata", "uploads of a deleted bucket are left", field("bucket", bucket), field("group", id),
-        field("error", gone.error().message));
+    if (const auto gone = co_await group(id).commit(ctx, std::move(command)); !gone) done = gone.error();
   }
+  if (done) co_return;
+  LOG(warn, "metadata", "uploads of a deleted bucket may be left", field("bucket", bucket), field("error", done.error().message));
 }
 
 }  // namespace gabion::metadata
