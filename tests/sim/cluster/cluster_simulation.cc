@@ -273,7 +273,8 @@ class Simulation {
     const std::string* const content = ledger_.content(etag);
     if (content == nullptr) violate("an object has contents that nobody wrote");
     if (content == nullptr || content->empty()) co_return etag;
-    auto reader = co_await at.store().read(Context(), object->group, object->version.manifest(), object->manifest, 0, content->size());
+    auto reader = co_await at.store().read(Context(), object->group, object->version.manifest(), object->manifest, 0,
+                                           content->size());
     if (!reader) {
       if (must_succeed) violate("a read was refused without a fault: {}", reader.error().message);
       co_return std::nullopt;
