@@ -11,10 +11,10 @@ namespace {
 
 // The group that the commands are for, over a store in memory.
 struct Group {
-  explicit Group(std::shared_ptr<MemoryImage> of) : image(std::move(of)), store(image), machine(StateMachine::load(store).value()) {}
+  explicit Group(std::shared_ptr<MemoryImage> of) : image(std::move(of)) {}
   std::shared_ptr<MemoryImage> image;
-  MemoryKv store;
-  std::unique_ptr<StateMachine> machine;
+  MemoryKv store{image};
+  std::unique_ptr<StateMachine> machine = StateMachine::load(store).value();
 };
 
 // What the split makes of a copy of the group.

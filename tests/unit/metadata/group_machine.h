@@ -12,7 +12,8 @@ namespace gabion::metadata::test {
 
 class GroupMachine {
  public:
-  explicit GroupMachine(std::shared_ptr<MemoryImage> image = std::make_shared<MemoryImage>()) : image_(std::move(image)) { open(); }
+  GroupMachine() : GroupMachine(std::make_shared<MemoryImage>()) {}
+  explicit GroupMachine(std::shared_ptr<MemoryImage> image) : image_(std::move(image)) { open(); }
 
   CommandResult apply(Command command) {
     if (command.time_us() == 0) command.set_time_us(++time_us_);

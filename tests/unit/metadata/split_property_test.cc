@@ -122,7 +122,8 @@ class Groups {
       one.set_time_us(command.time_us());
       GroupMachine& group = owner(object.bucket(), object.key());
       CommandResult result = group.apply(one);
-      if (&group != &root() && result.each(0).outcome() == NO_SUCH_BUCKET && open(group, object.bucket())) result = group.apply(one);
+      const bool closed = &group != &root() && result.each(0).outcome() == NO_SUCH_BUCKET;
+      if (closed && open(group, object.bucket())) result = group.apply(one);
       *results.add_each() = result.each(0);
     }
     return results;
