@@ -32,6 +32,7 @@ task<Result<CommandResult>> RoutedMetadata::delete_bucket(Context ctx, Command c
     split_off |= moved;
     if (moved) CO_CHECK(co_await look_again(ctx, known, attempts));
     else CO_CHECK(co_await pause(ctx, attempts));
+    if (&table() != &known) split_off = false;
   }
 }
 

@@ -1,5 +1,8 @@
 #include "metadata/routed_metadata.h"
 
+#include <set>
+
+#include "common/async.h"
 #include "common/check.h"
 #include "common/log.h"
 #include "metadata/routed_asking.h"
@@ -117,13 +120,17 @@ task<Result<Metadata::VersionedClusterState>> RoutedMetadata::cluster_state(Cont
 }
 
 task<Result<Statistics>> RoutedMetadata::statistics(Context ctx) {
+  std::set<GroupId> all{kRootGroup};
+  for (const cluster::OwnedRange& range : table().ranges()) all.insert(range.owners.front());
+  std::vector<task<Result<Statistics>>> asked;
+  for (const GroupId id : all) asked.push_back(group(id).statistics(ctx));
   Statistics sum;
-  for (const GroupId id : table().groups()) {
-    CO_TRY(const Statistics one, co_await group(id).statistics(ctx));
-    if (id == kRootGroup) sum.buckets = one.buckets;
-    sum.objects += one.objects;
-    sum.repairs_pending += one.repairs_pending;
-    sum.doomed_pending += one.doomed_pending;
+  for (const auto& one : co_await gather(std::move(asked))) {
+    if (!one) co_return one.error();
+    sum.buckets += one->buckets;  // group 0 alone has any
+    sum.objects += one->objects;
+    sum.repairs_pending += one->repairs_pending;
+    sum.doomed_pending += one->doomed_pending;
   }
   co_return sum;
 }
