@@ -95,8 +95,8 @@ void Pace::look(TimePoint now) {
   for (Signal& signal : signals_) slower = is_slower(signal) || slower;
   if (!busy_ && working_ == 0) level_ = 1;  // begins slowly, whatever was possible before
   else if (slower) level_ = std::max(kLeast, level_ / 2);
-  else if (most < kReadsMin || level_ < 1) level_ *= 2;
-  else level_ += 0.5;
+  else if (most < kReadsMin) level_ *= 2;
+  else level_ = level_ < 1 ? level_ * 1.25 : level_ + 0.5;  // what was too much once is tried again with care
   level_ = std::min(level_, static_cast<double>(options_.most));
   looked_ = now;
   busy_ = working_ != 0;

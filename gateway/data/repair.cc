@@ -58,6 +58,8 @@ void Repairer::add_to(MetricsRegistry& registry) const {
   registry.add("gabion_repair_failures_total", "Attempts to repair a block that failed.", "", failures_);
   registry.add("gabion_repair_waiting_blocks", "Blocks that wait for repair, as of the last look.", "",
                [this] { return static_cast<double>(waiting_.load()); });
+  registry.add("gabion_moving_blocks_at_once", "Blocks that may be repaired or moved at once; below 1 the share of the time.", "",
+               [this] { return core_.pace.level(); });
 }
 
 task<void> Repairer::cycle() {
