@@ -40,8 +40,10 @@ DriveView drive_view(const ClusterState& state, const metadata::DriveInfo& info,
   DriveView out;
   out.id = DriveId::from_raw(info.id()).value_or(DriveId{});
   out.name = cluster::drive_name(info);
-  const auto same = std::count_if(state.drives().begin(), state.drives().end(),
-                                  [&](const metadata::DriveInfo& d) { return cluster::drive_name(d) == out.name; });
+  // The one that was put in the place of a lost drive has its name.
+  const auto same = std::count_if(state.drives().begin(), state.drives().end(), [&](const metadata::DriveInfo& d) {
+    return cluster::drive_name(d) == out.name && (info.out() || !d.out());
+  });
   if (same > 1) out.name = out.id.to_hex();
   out.node = NodeId{info.node()};
   out.path = info.path();
@@ -178,13 +180,15 @@ Result<ClusterView> view_of_state(const metadata::Metadata::VersionedClusterStat
 }
 
 Result<DriveId> find_drive_named(const ClusterState& state, const std::string& name) {
-  std::vector<DriveId> found;
+  std::vector<DriveId> found, given_up;
   for (const auto& drive : state.drives()) {
     const auto id = DriveId::from_raw(drive.id());
     if (!id) continue;
     if (id->to_hex() == name) return *id;
-    if (cluster::drive_name(drive) == name || fmt::format("n{}:{}", drive.node(), drive.path()) == name) found.push_back(*id);
+    if (cluster::drive_name(drive) != name && fmt::format("n{}:{}", drive.node(), drive.path()) != name) continue;
+    (drive.out() ? given_up : found).push_back(*id);
   }
+  if (found.empty()) found = std::move(given_up);
   if (found.size() == 1) return found.front();
   if (found.empty()) return Error(Errc::not_found, fmt::format("there is no drive {}; see: gabion admin drive ls", name));
   return Error(Errc::invalid,

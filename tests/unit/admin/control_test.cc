@@ -11,6 +11,7 @@
 #include "tests/support/run.h"
 #include "tools/serve/admin_rpc.h"
 #include "tools/serve/cluster_health.h"
+#include "tools/serve/view_of_state.h"
 
 namespace gabion::test {
 namespace {
@@ -295,6 +296,26 @@ TEST_CASE("a drive of this node and of another is added and replaces one") {
   CHECK(missing.error().code == Errc::invalid);
   CHECK(missing.error().message == "n4: /mnt/missing is not an empty directory");
   CHECK(asked_by(NodeId{}, replace).error().code == Errc::denied);  // a stranger
+}
+
+TEST_CASE("a drive at the path of a lost one has its name, and the lost one none") {
+  Rig rig;
+  auto current = rig.state();
+  metadata::DriveInfo& lost = *current.state.mutable_drives(0);
+  const std::string name = metadata::cluster::drive_name(lost);
+  const auto old = *DriveId::from_raw(lost.id());
+  metadata::DriveInfo fresh = lost;
+  fresh.set_id(std::string(DriveId::random(rig.rng).raw()));
+  const auto id = *DriveId::from_raw(fresh.id());
+  lost.set_out(true);
+  *current.state.add_drives() = fresh;
+  CHECK(*serve::find_drive_named(current.state, name) == id);
+  CHECK(*serve::find_drive_named(current.state, old.to_hex()) == old);
+  rig.store(std::move(current.state), current.version);
+  for (const serve::DriveView& drive : rig.view().drives) {
+    if (drive.id == id) CHECK(drive.name == name);
+    if (drive.id == old) CHECK(drive.name == old.to_hex());
+  }
 }
 
 TEST_CASE("a split is planned, decided once and seen") {
