@@ -10,6 +10,7 @@
 #include "metadata/cluster/splits.h"
 #include "metadata/metadata_service.h"
 #include "metadata/routed_metadata.h"
+#include "metadata/rpc.pb.h"
 #include "tests/support/loopback_channel.h"
 #include "tests/support/memory_metadata.h"
 #include "tests/support/sim.h"
@@ -80,9 +81,13 @@ class MemoryGroups final : public rpc::Handler {
   // --- Faults ---
   Duration slowest{};        // of the way in, and of the way out
   unsigned lose_one_in = 0;  // answers to commands; 0: none
+  // What others do between the asking and the answer.
+  std::function<task<void>(metadata::ReadRequest)> before_read;
 
   task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override {
     co_await travel();
+    metadata::ReadRequest read;
+    if (method == rpc::Method::metadata_read && before_read && read.ParseFromString(header)) co_await before_read(std::move(read));
     auto reply = co_await service_.handle(ctx, peer, method, std::move(header), std::move(payload));
     co_await travel();
     const bool command = method == rpc::Method::metadata_commit;

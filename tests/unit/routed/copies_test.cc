@@ -89,6 +89,32 @@ TEST_CASE("what a split leaves in both groups is erased by the last of them") {
   }
 }
 
+TEST_CASE("what goes to a group that was asked already, from one that is asked next, is not erased") {
+  CopyWorld w;
+  const GroupId middle = w.groups.split(w.bucket, "h");
+  w.groups.split(w.bucket, "p");
+  const std::string content = w.text_of(kSize);
+  w.put_bytes("z", content);
+  CHECK(w.commit(w.copy_of("z", "k")).outcome() == APPLIED);
+  w.erase("z");
+  w.world.run_for(std::chrono::minutes(61));
+  Command move = w.copy_of("k", "a");
+  int moved = 0;
+  w.groups.before_read = [&](ReadRequest read) -> task<void> {
+    if (read.group() != middle || !read.has_live() || moved++ != 0) co_return;
+    CHECK((co_await w.gateway.metadata().commit(Context(), move))->outcome() == APPLIED);
+    CHECK((co_await w.gateway.metadata().commit(Context(), remove(w.bucket, "k")))->outcome() == APPLIED);
+  };
+  w.collect();
+  CHECK(moved == 1);
+  CHECK((w.bytes("a") == content));
+  w.collect_all();
+  CHECK((w.bytes("a") == content));
+  w.erase("a");
+  w.collect_all();
+  CHECK(w.shards() == 0);
+}
+
 TEST_CASE("a group that does not answer keeps the others from erasing") {
   CopyWorld w;
   const GroupId child = w.groups.split(w.bucket, "m");
