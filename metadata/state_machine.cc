@@ -42,13 +42,13 @@ Result<CommandResult> decide(Transaction& tx, const apply::Step& step, Command& 
   return dispatch(tx, step, command);
 }
 
-// Whether an encoded command splits a range: asked for each that is applied.
-bool is_split(std::string_view command) {
+// Whether an encoded command may be one that splits a range: asked for each that is applied.
+bool may_split(std::string_view command) {
   WireReader fields(command);
   for (Field field; fields.next(field);) {
     if (field.number == Command::kSplitRangeFieldNumber) return true;
   }
-  return false;
+  return !fields.ok();
 }
 
 }  // namespace
@@ -88,11 +88,10 @@ Result<std::string> StateMachine::apply(std::uint64_t index, std::string_view co
 }
 
 Result<std::optional<SplitRange>> StateMachine::split_due(std::string_view encoded) {
-  if (!is_split(encoded)) return std::optional<SplitRange>();
   Command command;
-  if (!command.ParseFromArray(encoded.data(), static_cast<int>(encoded.size())) || !command.has_split_range()) {
-    return Error(Errc::corrupt, "a command of the metadata log cannot be decoded");
-  }
+  const bool split = may_split(encoded) && command.ParseFromArray(encoded.data(), static_cast<int>(encoded.size())) &&
+                     command.has_split_range();
+  if (!split) return std::optional<SplitRange>();  // what cannot be decoded is found out when it is applied
   TRY(const auto remembered, apply::find_remembered(tx_, command.id()));
   if (remembered) return std::optional<SplitRange>();
   bool due = false;

@@ -129,6 +129,20 @@ TEST_CASE("a split is carried out once, and where it is possible") {
   CHECK(w.root.outcome(split) == APPLIED);
 }
 
+TEST_CASE("a split is recognised in whatever way the command is written") {
+  Divided w;
+  const auto due = [&w](const std::string& encoded) { return w.root.machine().split_due(encoded).value().has_value(); };
+  const std::string split = GroupMachine::split_range(1, at(1, "m")).SerializeAsString();
+  const std::string number_22("\xb0\x01\x01", 3);             // as a number, where a message belongs: a field of nobody
+  const std::string group_30("\xf3\x01\x08\x01\xf4\x01", 6);  // a group, which only old messages have
+  CHECK(due(split));
+  CHECK(due(number_22 + split));
+  CHECK(due(group_30 + split));
+  CHECK(!due(put(1, "k", "text").SerializeAsString() + number_22));
+  CHECK(!due(group_30));
+  CHECK(!due("\xff\xff\xff"));
+}
+
 TEST_CASE("the first state of a group that is split off begins a log of its own and remembers what was decided before") {
   Divided w;
   w.root.machine().set_entry(70);
