@@ -8,7 +8,7 @@ import time
 from cluster import REQUEST_SECONDS, Cluster, ClusterLoad, check_cluster, filled
 from faults import can_partition
 from load import KIB, MIB
-from outcome import check, run_test, say, wait_until
+from outcome import check, check_equal, run_test, say, wait_until
 from ranges import begin_split, ranges, wait_settled
 from server import pause
 
@@ -105,8 +105,9 @@ def absent_member(trouble):
 
     def caught_up():
         groups = cluster.admin_json("raft", "status")["items"]
-        behind = [m.get("behind", 1 << 40) for g in groups for m in g["members"] if m["node"] == number]
-        return len(groups) == trouble.count and len(behind) == len(groups) and max(behind) < 1000
+        of_it = [m for g in groups for m in g["members"] if m["node"] == number]
+        return (len(groups) == len(of_it) == trouble.count and
+                all(m.get("matched", 0) > 0 and m["behind"] < 1000 for m in of_it))
     wait_until(caught_up, 60, f"{absent} has caught up in all groups", step=0.5)
     other = next(name for name in map(trouble.name_of, members) if name != absent)
     cluster.kill(other)
@@ -129,6 +130,7 @@ def leaves(trouble):
         check(done.returncode in (0, 5, 9), f"removing a drained node: {done.stderr}")
         return done.returncode == 0
     wait_until(removed, 60, f"{number} has left all groups", step=0.5)
+    check_equal(cluster.admin_json("ring", "show")["previousEpochs"], [], "rings that are kept")
     for group in cluster.admin_json("raft", "status")["items"]:
         check(number not in [m["node"] for m in group["members"]], f"{number} was removed and is in group {group['group']}")
     cluster.kill(name, signal="TERM")
@@ -159,7 +161,12 @@ def body(directory):
         ledger.quiesce()
         say(f"{ledger.acks} acknowledged, {ledger.unknowns} unknown in {time.monotonic() - began:.0f} s")
         check_cluster(cluster, ledger, "after all that")
+        load.start()
         leaves(trouble)
+        load.stop()
+        pause(REQUEST_SECONDS)
+        ledger.quiesce()
+        check_cluster(cluster, ledger, "with a member gone")
         for name in cluster.nodes:
             cluster.kill(name)
         cluster.start(*cluster.nodes)

@@ -36,7 +36,7 @@ void leader_problems(const ClusterView& view, std::vector<Problem>& out) {
   }
 }
 
-// Voters of a group, or of what the roles say where no group tells.
+// Voters of a group, or of what the roles say where no group tells. One that has nothing of the group yet is no help to it.
 struct Voters {
   std::uint32_t group = 0;
   unsigned all = 0, up = 0;
@@ -51,7 +51,7 @@ std::vector<Voters> voters_of(const ClusterView& view) {
     for (const RaftMemberView& member : group.members) {
       if (member.role != RaftRole::voter) continue;
       ++voters.all;
-      voters.up += node_up(view, member.node) ? 1 : 0;
+      voters.up += node_up(view, member.node) && member.matched != 0 ? 1 : 0;
     }
     if (voters.all != 0) out.push_back(voters);
   }

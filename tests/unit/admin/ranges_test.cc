@@ -169,6 +169,21 @@ TEST_CASE("the group that can lose the fewest members is told") {
   FAIL("no word of the member that is down");
 }
 
+TEST_CASE("a member that has nothing of a group yet does not count as one that is up") {
+  serve::ClusterView view = example_view();
+  view.nodes[4].up = true;
+  view.groups = {led(0, 2, 4)};
+  const auto degraded = [&] {
+    const auto problems = serve::problems(view);
+    return std::any_of(problems.begin(), problems.end(), [](const auto& p) { return p.code == "METADATA_DEGRADED"; });
+  };
+  CHECK_FALSE(degraded());
+  view.groups[0].members[2].matched = std::nullopt;  // who does not lead does not know
+  CHECK_FALSE(degraded());
+  view.groups[0].members[2].matched = 0;
+  CHECK(degraded());
+}
+
 TEST_CASE("a node is not removed while it may be a member of any group") {
   metadata::ClusterState state;
   metadata::NodeInfo& node = *state.add_nodes();
