@@ -48,7 +48,7 @@ class OrphanSweeper {
  public:
   struct SweepOptions {
     std::size_t memory_bytes = 64 * MiB;           // of one slice: eight bytes a block
-    std::uint64_t entries_per_second = 50'000;     // manifests and shards looked at; 0: no limit
+    std::uint64_t entries_per_second = 20'000;     // manifests and shards looked at; 0: no limit
     Duration retry = std::chrono::seconds(5);      // after something could not be read
   };
   // A drive of this node; see DriveStore for `position` and `list_before`.
