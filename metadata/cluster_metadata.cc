@@ -144,7 +144,9 @@ task<Result<Value>> ClusterMetadata::persist(Context ctx, Kind kind, Ask ask) {
   co_return Error(Errc::unavailable, "the metadata has no leader within reach: " + last.message);
 }
 
-task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command) { co_return co_await commit_kept(ctx, command); }
+task<Result<CommandResult>> ClusterMetadata::commit(Context ctx, Command command) {
+  co_return co_await commit_kept(ctx, command);
+}
 
 task<Result<CommandResult>> ClusterMetadata::commit_kept(Context ctx, Command& command) {
   if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
@@ -200,26 +202,28 @@ task<Result<PartPage>> ClusterMetadata::list_parts(Context ctx, BucketId bucket,
 task<Result<std::vector<GroupId>>> ClusterMetadata::groups(Context) { co_return std::vector<GroupId>{options_.group}; }
 
 task<Result<std::vector<JournalEntry>>> ClusterMetadata::journal(Context ctx, GroupId group, BucketId bucket,
-    std::uint64_t after, std::size_t limit) {
+                                                                 std::uint64_t after, std::size_t limit) {
   return persist<std::vector<JournalEntry>>(ctx, Kind::read, [group, bucket, after, limit](Metadata& to, Context c) {
     return to.journal(c, group, bucket, after, limit);
   });
 }
 
 task<Result<std::vector<RepairIntent>>> ClusterMetadata::repairs(Context ctx, GroupId group, std::string after_block,
-    std::size_t limit) {
-  return persist<std::vector<RepairIntent>>(ctx, Kind::read, [group, after = std::move(after_block), limit](Metadata& to, Context c) {
-    return to.repairs(c, group, after, limit);
-  });
+                                                                 std::size_t limit) {
+  return persist<std::vector<RepairIntent>>(
+      ctx, Kind::read, [group, after = std::move(after_block), limit](Metadata& to, Context c) {
+        return to.repairs(c, group, after, limit);
+      });
 }
 
 task<Result<std::vector<Doomed>>> ClusterMetadata::doomed(Context ctx, GroupId group, ManifestId after, std::size_t limit) {
-  return persist<std::vector<Doomed>>(ctx, Kind::read,
-                                      [group, after, limit](Metadata& to, Context c) { return to.doomed(c, group, after, limit); });
+  return persist<std::vector<Doomed>>(ctx, Kind::read, [group, after, limit](Metadata& to, Context c) {
+    return to.doomed(c, group, after, limit);
+  });
 }
 
 task<Result<std::vector<Metadata::ListedManifest>>> ClusterMetadata::manifests(Context ctx, GroupId group, ManifestId after,
-    std::size_t limit) {
+                                                                               std::size_t limit) {
   return persist<std::vector<ListedManifest>>(
       ctx, Kind::read, [group, after, limit](Metadata& to, Context c) { return to.manifests(c, group, after, limit); });
 }

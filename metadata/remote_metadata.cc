@@ -110,7 +110,7 @@ task<Result<PartPage>> RemoteMetadata::list_parts(Context ctx, BucketId bucket, 
 task<Result<std::vector<GroupId>>> RemoteMetadata::groups(Context) { co_return std::vector<GroupId>{group_}; }
 
 task<Result<std::vector<JournalEntry>>> RemoteMetadata::journal(Context ctx, GroupId, BucketId bucket,
-    std::uint64_t after, std::size_t limit) {
+                                                                std::uint64_t after, std::size_t limit) {
   ReadRequest request;
   request.mutable_journal()->set_bucket(bucket);
   request.mutable_journal()->set_after(after);
@@ -119,7 +119,7 @@ task<Result<std::vector<JournalEntry>>> RemoteMetadata::journal(Context ctx, Gro
 }
 
 task<Result<std::vector<RepairIntent>>> RemoteMetadata::repairs(Context ctx, GroupId, std::string after_block,
-    std::size_t limit) {
+                                                                std::size_t limit) {
   ReadRequest request;
   request.mutable_repairs()->set_after_block(std::move(after_block));
   request.mutable_repairs()->set_limit(limit);
@@ -134,7 +134,7 @@ task<Result<std::vector<Doomed>>> RemoteMetadata::doomed(Context ctx, GroupId, M
 }
 
 task<Result<std::vector<Metadata::ListedManifest>>> RemoteMetadata::manifests(Context ctx, GroupId, ManifestId after,
-    std::size_t limit) {
+                                                                              std::size_t limit) {
   ReadRequest request;
   request.mutable_manifests()->set_after(after);
   request.mutable_manifests()->set_limit(limit);

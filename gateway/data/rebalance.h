@@ -2,10 +2,10 @@
 // manifests, and for each block copies what is missing at home from where previous rings had it, or has it reconstructed
 // when it is nowhere, reads it back, and only then removes it from where it was.
 //
-// The walk begins when no member moves shards by an older ring any more, so that two members never each take the other's
-// copy for the stray one. When several drives are lost, blocks that lost several shards come first. At its end it waits until
-// no writer may commit blocks that were placed by an older ring, and looks at what came since. Blocks that fail for now are tried again until they do not; those beyond repair, tried once
-// more, are counted.
+// The walk begins when no member moves shards by an older ring any more, so that two members never each take the other's copy
+// for the stray one. When several drives are lost, blocks that lost several shards come first. At its end it waits until no
+// writer may commit blocks that were placed by an older ring, and looks at what came since. Blocks that fail for now are tried
+// again until they do not; those beyond repair, tried once more, are counted.
 //
 // Thread-safe. `store` and `repairer` outlive it; call stop() before destruction.
 #pragma once

@@ -87,7 +87,8 @@ class MemoryGroups final : public rpc::Handler {
   task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override {
     co_await travel();
     metadata::ReadRequest read;
-    if (method == rpc::Method::metadata_read && before_read && read.ParseFromString(header)) co_await before_read(std::move(read));
+    const bool asked = method == rpc::Method::metadata_read && read.ParseFromString(header);
+    if (asked && before_read) co_await before_read(std::move(read));
     auto reply = co_await service_.handle(ctx, peer, method, std::move(header), std::move(payload));
     co_await travel();
     const bool command = method == rpc::Method::metadata_commit;
