@@ -8,6 +8,7 @@
 //   - a refused pre-vote echoes the candidate's own term, which can lock an election for ever: the real term is sent
 //   - a message that its state does not expect overwrites a union: messages of the wrong role are dropped
 //   - a refusal that comes late makes a leader ask for entries that it knows the member has, and send none any more: dropped
+//   - a member that has nothing never gets a snapshot of index 1: no group is founded with one, see kBaseIndex
 //   - a snapshot that is sent while a newer one is taken gets its index, and not its term: the term is put right
 //   - a member that has cut its log refuses entries that begin before the cut, for ever: what it has is skipped
 //   - a member commits its own entries behind those that a message confirms: what is said to be committed ends with them

@@ -48,7 +48,8 @@ struct RaftNodeOptions {
 class Journal;
 class NodeGroup;
 
-inline constexpr std::uint64_t kBaseIndex = 1;
+// Behind the first entry there might be, so that the library knows that entry to be missing.
+inline constexpr std::uint64_t kBaseIndex = 2;
 
 class RaftNode {
  public:
