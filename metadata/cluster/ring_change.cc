@@ -136,7 +136,8 @@ Result<Change> with_ring(const ClusterState& before, ClusterState state, std::st
   if (left < is.total()) return too_few_drives(state, left);
   Plan plan = plan_for(before, state, old, std::move(summary));
   if (left < old.width()) {
-    if (follow == FollowClass::wider_only) return too_few_drives(before, left);
+    // Only a drain can wait: what else there is in the change would be forgotten.
+    if (follow == FollowClass::wider_only || left >= plan.drives_before) return too_few_drives(before, left);
     return begin_narrowing(before, state, std::move(plan), facts);
   }
   const unsigned width = std::max(old.width(), is.total());
