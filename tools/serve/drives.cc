@@ -28,12 +28,12 @@ struct Found {
 
 Error about(const std::string& path, const std::string& text) { return Error(Errc::invalid, path + ": " + text); }
 
-// Empty, or holding no more than what an interrupted formatting leaves.
-Result<bool> is_blank(Disk& disk) {
+// Empty, or holding no more than what an interrupted formatting leaves. Names that begin with `besides` do not count.
+Result<bool> is_blank(Disk& disk, std::string_view besides = {}) {
   TRY(const auto names, disk.list(""));
   for (const std::string& name : names) {
     if (name == "lost+found" || name == kLockFile || name == std::string(chunkserver::kIdentityFile) + ".new") continue;
-    if (name.starts_with(kJoinKeyFile)) continue;
+    if (name.starts_with(kJoinKeyFile) || (!besides.empty() && name.starts_with(besides))) continue;
     if (name != "segments") return false;
     TRY(const auto segments, disk.list(name));
     if (!segments.empty()) return false;
@@ -179,7 +179,8 @@ Result<OpenDrive> find_new_drive(const std::string& path, std::uint32_t position
     return drive;
   }
   if (identity.error().code != Errc::not_found) return about(path, identity.error().message);
-  TRY(const bool blank, is_blank(*drive.disk));
+  // A node that has not noticed yet that its drive was wiped goes on keeping that file there.
+  TRY(const bool blank, is_blank(*drive.disk, kMembershipFile));
   if (!blank) return about(path, "is not empty; give an empty directory");
   return drive;
 }

@@ -130,6 +130,7 @@ TEST_CASE("what an interrupted attempt left becomes a drive after all; one that 
   SeededRng rng(5);
   const ClusterId cluster = ClusterId::random(rng);
   DriveId begun;
+  std::ofstream(dir.path() + "/membership") << "of a node that did not know yet that its drive was wiped";
   {
     auto drive = find_new_drive(dir.path(), 3, cluster);
     REQUIRE(drive.has_value());
