@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -57,6 +58,12 @@ class FakeMetadata final : public metadata::Metadata {
   }
   bool refuse_commits = false;
   std::set<ManifestId> elsewhere;  // what a second group has, if it has any
+  std::function<void()> before_doomed;  // runs once, before the next look at what waits to be erased
+  // It was deleted here, and is adopted from another group now.
+  void come_back(ManifestId id, Manifest manifest) {
+    manifests_[id] = std::move(manifest);
+    references_[id] = 1;
+  }
   unsigned lose_answers = 0;  // of so many replacements nobody hears whether they happened
 
   // --- Metadata ---
@@ -114,6 +121,7 @@ class FakeMetadata final : public metadata::Metadata {
                                                 std::size_t limit) override {
     std::vector<metadata::Doomed> out;
     if (group != 0) co_return out;
+    if (auto run = std::exchange(before_doomed, nullptr)) run();
     for (auto it = doomed_.upper_bound(after); it != doomed_.end() && out.size() < limit; ++it) out.push_back(it->second);
     co_return out;
   }

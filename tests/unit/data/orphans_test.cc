@@ -109,6 +109,21 @@ TEST_CASE("shards that nothing refers to are removed, and nothing else") {
   CHECK(world.all_at_home(doomed));
 }
 
+TEST_CASE("what comes back to a group between the looks at its manifests and at what it waits to erase is met by its entry") {
+  SweepWorld world;
+  const auto id = world.put("key", random_text(world.world.rng(), 400'000));
+  const BlockRef block = world.block(id);
+  const metadata::Manifest manifest = world.metadata.at(id);
+  world.note();
+  world.metadata.remove("key");
+  world.metadata.before_doomed = [&] { world.metadata.come_back(id, manifest); };
+  world.assign(kFence, true);
+  CHECK(world.sweeper.progress().finished);
+  CHECK_FALSE(world.metadata.before_doomed);
+  CHECK(world.sweeper.progress().removed_shards == 0);
+  CHECK(world.all_at_home(block));
+}
+
 TEST_CASE("a drive that fails is left out, and one that is here since the fence was made as well") {
   SweepWorld world;
   const BlockId orphan = world.leave_orphan();
