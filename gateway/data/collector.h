@@ -2,7 +2,8 @@
 // second look inside the metadata found no reference, and those of writers that were abandoned. After a split or a copy several
 // groups of the metadata have a manifest: its blocks are erased with the entry of the last one. An entry is finished only
 // when every drive that may hold a shard said it is gone; while some drive is down, or the ring may have changed, the entry
-// stays. A drive that was given up and left the ring is not waited for. What a reader still reads, on this node or another,
+// stays. While orphans are looked for, entries of what lives on stay too: see orphans.h. A drive that was given up and left
+// the ring is not waited for. What a reader still reads, on this node or another,
 // is left alone. Every step may be repeated. In a cluster one node collects what is doomed; each erases what its own writers
 // abandoned. Thread-safe. `store` outlives it; call stop() before destruction.
 #pragma once
