@@ -4,8 +4,8 @@
 //              for. Repair, rebalance and collection run all the while. Reads may fail; they never lie.
 //   settling   the faults stop: every job ends, no repair is left, every live shard is at home and none is anywhere else, and
 //              what writes left that did not happen is removed.
-//   calm       slow readers at all gateways, overwrites, a ring that changes, and drains until the storage class becomes narrower,
-//              without a fault: every read succeeds.
+//   calm       slow readers at all gateways, overwrites, a ring that changes, and drains until the storage class becomes
+//              narrower, without a fault: every read succeeds.
 //   leaving    nodes are drained and removed, one after the other, as far as that is possible: nothing was left only there, and
 //              what was coded for more drives than are left is coded anew.
 //   clearing   everything is deleted: nothing is left on any drive.
