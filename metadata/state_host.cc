@@ -24,7 +24,10 @@ StateHost::StateHost(Options options)
     : options_(std::move(options)), storage_(*options_.storage), copies_(storage_.drives()) {}
 
 void StateHost::set_failed(std::size_t drive, std::string why) {
-  LOG(error, "metadata", "the state on a drive cannot be used", field("drive", drive), field("error", why));
+  if (copies_[drive].healthy || copies_[drive].error.empty()) {
+    LOG(error, "metadata", "the state on a drive cannot be used", field("group", options_.group), field("drive", drive),
+        field("error", why));
+  }
   const std::lock_guard lock(mutex_);
   copies_[drive].healthy = false;
   copies_[drive].primary = false;

@@ -48,9 +48,9 @@ task<Result<rpc::Reply>> StateSource::open(NodeId peer, raft::GroupId group, std
   std::vector<std::shared_ptr<StateExport>> old;
   {
     const std::lock_guard lock(mutex_);
-    // Who asks anew has given up what it had.
+    // Who asks anew for the state of a group has given up what it had of it.
     for (auto it = leases_.begin(); it != leases_.end();) {
-      if (it->second.holder == peer) {
+      if (it->second.holder == peer && it->second.group == group) {
         old.push_back(std::move(it->second.state));
         it = leases_.erase(it);
       } else {
@@ -80,7 +80,7 @@ task<Result<rpc::Reply>> StateSource::open(NodeId peer, raft::GroupId group, std
     listed.set_name(file.name);
     listed.set_size(file.size);
   }
-  leases_[number] = {peer, options_.clock->now() + options_.lease, std::move(pinned->state)};
+  leases_[number] = {peer, group, options_.clock->now() + options_.lease, std::move(pinned->state)};
   if (!watching_) watching_ = spawn(options_.executor, gate_, "leases of states", watch());
   rpc::Reply reply;
   reply.header = answer.SerializeAsString();

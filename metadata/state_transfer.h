@@ -46,6 +46,7 @@ class StateSource final : public rpc::Handler {
  private:
   struct Lease {
     NodeId holder{};
+    raft::GroupId group = 0;
     TimePoint expires;
     std::shared_ptr<StateExport> state;
   };

@@ -52,8 +52,8 @@ std::string SplitCluster::describe() {
     if (!life) continue;
     for (const LocalGroup* const group : life->metadata->groups()) {
       const auto status = group->raft().status();
-      out += fmt::format(", group {} {} term {} applied {} of {}", group->id(), status.leads ? "leads in" : "follows in", status.term,
-                         status.applied, status.last_index);
+      out += fmt::format(", group {} {} term {} applied {} of {}", group->id(), status.leads ? "leads in" : "follows in",
+                         status.term, status.applied, status.last_index);
     }
   }
   return out;
@@ -99,7 +99,9 @@ void SplitCluster::start_machine(SplitMachine& machine) {
 }
 
 void SplitCluster::stop_machine(SplitMachine& machine) {
-  if (machine.life() && busy_.insert(machine.id()).second) spawn_task(do_stop(machine));
+  if (!machine.life() || !busy_.insert(machine.id()).second) return;
+  machine.life()->stopping = true;
+  spawn_task(do_stop(machine));
 }
 
 // Also while it starts, and not while it stops.
@@ -194,8 +196,9 @@ task<SplitCluster::Decided<Value>> SplitCluster::ask_until(std::vector<GroupId> 
 }
 
 task<SplitCluster::Decided<CommandResult>> SplitCluster::commit(std::vector<GroupId> groups, Command command) {
-  return ask_until<CommandResult>(std::move(groups),
-                                  [command = std::move(command)](LocalGroup& to, Context ctx) { return to.commit(ctx, command); });
+  return ask_until<CommandResult>(std::move(groups), [command = std::move(command)](LocalGroup& to, Context ctx) {
+    return to.commit(ctx, command);
+  });
 }
 
 task<void> SplitCluster::client(int number) {
@@ -327,7 +330,8 @@ task<void> SplitCluster::check_all() {
   for (const GroupId group : all_groups()) {
     std::vector<GroupId> one{group};
     const auto entries = co_await ask_until<std::vector<JournalEntry>>(
-        std::move(one), [bucket = bucket_](LocalGroup& from, Context ctx) { return from.journal(ctx, from.id(), bucket, 0, 1'000'000); });
+        std::move(one),
+        [bucket = bucket_](LocalGroup& from, Context ctx) { return from.journal(ctx, from.id(), bucket, 0, 1'000'000); });
     if (!entries) co_return;
     for (const JournalEntry& entry : entries->second) ++puts[entry.key()];
   }
@@ -372,7 +376,9 @@ bool SplitCluster::live(std::vector<std::string> places, Duration lasts) {
   const auto close = [](SplitCluster& cluster, bool& done) -> task<void> {
     co_await cluster.gate_.close();
     for (auto& machine : cluster.machines_) {
-      if (machine->life()) co_await run_on(machine->processor().executor(), machine->stop());
+      if (!machine->life()) continue;
+      machine->life()->stopping = true;
+      co_await run_on(machine->processor().executor(), machine->stop());
     }
     done = true;
   };

@@ -299,8 +299,9 @@ TEST_CASE("at any moment of its coming a crash leaves the old state, and nothing
 
 TEST_CASE("few states are kept at once, and none for a member that does not ask any more") {
   Rig rig;
-  const auto ask = [&](NodeId peer) {
+  const auto ask = [&](NodeId peer, raft::GroupId group = 0) {
     StateOpenRequest request;
+    request.set_group(group);
     std::string header = request.SerializeAsString();
     return rig.world.run(
         rig.answers->handle(Context(), rpc::Peer{peer}, rpc::Method::snapshot_open, std::move(header), Bytes()));
@@ -315,6 +316,8 @@ TEST_CASE("few states are kept at once, and none for a member that does not ask 
   CHECK(rig.answers->pinned() == 0);
   CHECK(rig.leftovers(rig.source_dir.path()).empty());
   CHECK(ask(NodeId{4}).has_value());
+  CHECK(ask(NodeId{4}, 1).has_value());  // of another group beside
+  CHECK(rig.answers->pinned() == 2);
 }
 
 TEST_CASE("questions that make no sense are refused") {
