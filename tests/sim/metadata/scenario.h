@@ -9,6 +9,7 @@
 #include "metadata/local_metadata.h"
 #include "metadata/memory_kv.h"
 #include "metadata/mutation.h"
+#include "tests/support/sim.h"
 #include "tests/unit/metadata/random_commands.h"
 
 namespace gabion::metadata::test {
