@@ -81,7 +81,8 @@ task<Result<Bytes>> RemoteShardStore::read(Context ctx, ShardKey key, std::uint3
 }
 
 task<Result<ShardInfo>> RemoteShardStore::stat(Context ctx, ShardKey key) {
-  CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::shard_stat, patience_.status, request(ctx, &key).SerializeAsString(), {}));
+  const ShardRequest question = request(ctx, &key);
+  CO_TRY(const auto answer, co_await ask(ctx, rpc::Method::shard_stat, patience_.status, question.SerializeAsString(), {}));
   co_return ShardInfo{key, answer.reply.length()};
 }
 

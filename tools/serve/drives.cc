@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "tools/serve/joining.h"
 #include "tools/serve/membership.h"
+#include "tools/serve/secrets.h"
 
 namespace gabion::serve {
 namespace {
@@ -44,7 +45,8 @@ Result<bool> is_blank(Disk& disk, std::string_view besides = {}) {
 // A drive, but neither data nor metadata was ever on it.
 Result<bool> is_unused(Disk& disk) {
   static const std::set<std::string> kOfEveryDrive{"lost+found", kLockFile, chunkserver::kIdentityFile, chunkserver::kIndexDir,
-                                                   kMembershipFile, kCompleteFile, "segments"};
+                                                   kMembershipFile, kCompleteFile, kCredentialsFile, kMasterKeyFile,
+                                                   "segments"};
   TRY(const auto names, disk.list(""));
   for (const std::string& name : names) {
     if (!kOfEveryDrive.contains(name)) return false;

@@ -51,7 +51,7 @@ ClusterOfNew make_new_cluster(Rng& rng);
 // A directory that could become a drive of a cluster that serves already: empty, or formatted for it and never used, as an
 // attempt that was interrupted leaves it; then its identity is set. Writes nothing. invalid, saying why, for anything else.
 Result<OpenDrive> find_new_drive(const std::string& path, std::uint32_t position, const ClusterId& cluster);
-// Locks it, and formats it unless it is. With `metadata` it gets a copy of the node's metadata when the node starts the next time.
+// Locks it, and formats it unless it is. With `metadata` it gets a copy of the node's metadata when the node starts again.
 Result<void> make_drive(OpenDrive& drive, const ClusterId& cluster, bool metadata, Clock& clock, Rng& rng);
 
 // Formats a replacement as a drive of the cluster.

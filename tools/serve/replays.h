@@ -28,7 +28,9 @@ class Replays {
       until_.erase(until_.begin());
     }
     if (seen_.contains(signature)) return Error(Errc::conflict, "this request was carried out already; sign another one");
-    if (seen_.size() >= kRemembered) return Error(Errc::exhausted, "too many changes were asked for lately; try again in a while");
+    if (seen_.size() >= kRemembered) {
+      return Error(Errc::exhausted, "too many changes were asked for lately; try again in a while");
+    }
     seen_.insert(signature);
     until_.emplace(now + valid_, signature);
     return {};

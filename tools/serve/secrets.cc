@@ -132,6 +132,12 @@ Result<Secrets> load_secrets(const std::vector<Disk*>& drives, bool create, Rng&
   return secrets;
 }
 
+Result<void> copy_secrets(Disk& drive, const Secrets& secrets) {
+  if (secrets.credentials_on_drives) TRY_OK(to_drives({&drive}, kCredentialsFile, secrets.access_key + ":" + secrets.secret_key));
+  if (secrets.master_key_on_drives) TRY_OK(to_drives({&drive}, kMasterKeyFile, hex_encode(secrets.master_key.view())));
+  return {};
+}
+
 Result<void> store_secrets(const std::vector<Disk*>& drives, const std::string& access_key, const std::string& secret_key,
                            const SecretKey& master_key, const std::function<const char*(const char*)>& getenv) {
   TRY(const auto access, from_environment("GABION_ROOT_ACCESS_KEY", getenv));

@@ -30,6 +30,9 @@ inline constexpr const char* kMasterKeyFile = "master.key";
 Result<Secrets> load_secrets(const std::vector<Disk*>& drives, bool create, Rng& rng,
                              const std::function<const char*(const char*)>& getenv);
 
+// Gives a new drive its copy of what is kept on drives.
+Result<void> copy_secrets(Disk& drive, const Secrets& secrets);
+
 // Keeps on the drives what another node of the cluster gave and the environment does not, where load_secrets() will find it.
 Result<void> store_secrets(const std::vector<Disk*>& drives, const std::string& access_key, const std::string& secret_key,
                            const SecretKey& master_key, const std::function<const char*(const char*)>& getenv);

@@ -104,6 +104,7 @@ task<Result<DriveId>> Storage::open_new_drive(OpenDrive drive, bool metadata) {
   const std::string path = drive.path;
   auto make = [this, &drive, metadata, membership = membership_]() -> Result<void> {
     TRY_OK(make_drive(drive, cluster_, metadata, clock_, rng_));
+    if (metadata) TRY_OK(copy_secrets(*drive.disk, secrets_));
     TRY_OK(write_membership({drive.disk.get()}, membership));
     return mark_complete({drive.disk.get()});
   };

@@ -152,8 +152,8 @@ TEST_CASE("a drive that was given up lets another take its directory, and never 
   REQUIRE(index.has_value());
   gabion::test::OneThread writer;
   DriveMetrics metrics;
-  auto fresh = DriveStore::open(lost.options, identity, *disk, **index, writer.executor(), lost.readers.get_executor(), lost.clock,
-                                metrics);
+  auto fresh = DriveStore::open(lost.options, identity, *disk, **index, writer.executor(), lost.readers.get_executor(),
+                                lost.clock, metrics);
   REQUIRE(fresh.has_value());
   CHECK(code_of(gabion::test::run(lost.engine->put({}, key_of(2), pieces))) == Errc::unavailable);
   CHECK(code_of(gabion::test::run(lost.engine->read({}, key_of(1), 0, 0))) == Errc::unavailable);

@@ -165,6 +165,10 @@ TEST_CASE("secrets are generated once, kept private on the drives, and never mad
     const auto mode = std::filesystem::status(dir.path() + "/" + file).permissions();
     CHECK(mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
   }
+  const test::TempDir other;
+  const auto replaced = *PosixDisk::open_root(other.path());
+  REQUIRE(copy_secrets(*replaced, *made).has_value());
+  drives = {replaced.get()};
   const auto again = load_secrets(drives, false, rng, none);
   REQUIRE(again.has_value());
   CHECK(again->secret_key == made->secret_key);
