@@ -95,6 +95,7 @@ rocksdb::DBOptions db_options() {
   db.atomic_flush = true;
   db.max_background_jobs = 2;
   db.max_open_files = 512;
+  db.skip_stats_update_on_db_open = true;  // a group that is divided waits for its child to be opened
   db.max_manifest_file_size = 16 * MiB;
   db.keep_log_file_num = 2;
   db.max_log_file_size = MiB;
