@@ -17,6 +17,11 @@ std::string why(const CommandResult& refusal) {
   return refusal.detail().empty() ? Outcome_Name(refusal.outcome()) : refusal.detail();
 }
 
+bool splitting(const ClusterState& state, GroupId group) {
+  const auto& splits = state.splits();
+  return std::any_of(splits.begin(), splits.end(), [group](const PendingSplit& split) { return split.parent() == group; });
+}
+
 }  // namespace
 
 task<void> Splitter::stop() {
@@ -101,6 +106,8 @@ std::vector<KeyRange> Splitter::untrimmed(const ClusterState& state) const {
   if (state.ranges_size() == 0) return out;  // nothing was ever split
   const std::lock_guard lock(mutex_);
   for (KeyRange& range : key_ranges(state)) {
+    // What it is splitting off may still be needed, until most members of the new group have its state.
+    if (splitting(state, range.group)) continue;
     const auto trimmed = trimmed_.find(range.group);
     if (trimmed == trimmed_.end() || trimmed->second != range) out.push_back(std::move(range));
   }

@@ -170,6 +170,30 @@ TEST_CASE("the table does not follow before the new group answers, and another s
   CHECK(world.state().splits_size() == 0);
 }
 
+TEST_CASE("nothing is removed from a group while most members of the one split off may lack its state, whoever leads") {
+  World world;
+  world.edit([](ClusterState& state) { state = split_at(std::move(state), 9, ""); });
+  world.metadata.others[1] = {};
+  int removals = 0;
+  world.metadata.on_commit = [&](const Command& command) {
+    removals += command.has_trim_range() && command.group() == kRootGroup;
+    if (command.has_split_range()) world.metadata.others[2].up = false;
+  };
+  world.begin("m");
+  world.leader = 1;  // it does not know that group 0 was looked at before
+  world.start();
+  world.sim.run_for(seconds(3));
+  CHECK(world.state().splits_size() == 1);
+  CHECK(removals == 0);
+  world.metadata.on_commit = [&](const Command& command) {
+    removals += command.has_trim_range() && command.group() == kRootGroup;
+  };
+  world.metadata.others[2].up = true;
+  world.sim.run_for(seconds(3));
+  CHECK(world.state().splits_size() == 0);
+  CHECK(removals != 0);
+}
+
 TEST_CASE("a new leader looks for what was left to remove") {
   World world;
   world.edit([](ClusterState& state) { state = split_at(std::move(state), 7, "m"); });
