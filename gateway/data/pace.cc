@@ -93,7 +93,7 @@ void Pace::look(TimePoint now) {
   if (most > 0 && most < kReadsMin && now < looked_ + kLooksMost * options_.look) return;
   bool slower = false;
   for (Signal& signal : signals_) slower = is_slower(signal) || slower;
-  if (!busy_ && working_ == 0) level_ = 1;  // begins slowly, whatever was possible before
+  if (!busy_ && working_ == 0) level_ = most < kReadsMin ? 1 : 0.25;  // begins slowly, whatever was possible before
   else if (slower) level_ = std::max(kLeast, level_ / 2);
   else if (most < kReadsMin) level_ *= 2;
   else level_ = level_ < 1 ? level_ * 1.25 : level_ + 0.5;  // what was too much once is tried again with care

@@ -114,7 +114,7 @@ TEST_CASE("clients that are slow for other reasons hold up what is moved for a w
   w.read(Pace::Where::gateway);
   w.world.run_for(2s);
   w.move_blocks(8);
-  w.world.run_for(5s);
+  w.world.run_for(6s);
   REQUIRE(w.pace.level() == 8);
   w.alone = 9ms;
   w.world.run_for(2s);
