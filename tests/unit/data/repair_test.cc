@@ -235,6 +235,52 @@ TEST_CASE("many blocks are repaired at once, those with the fewest shards left f
   w.world.run(gate.close());
 }
 
+TEST_CASE("when two drives are lost, blocks that had a shard on both are rebuilt before the others") {
+  DataWorldOptions options;
+  options.drives = 8;
+  RepairWorld w(options);
+  std::vector<BlockRef> blocks;
+  for (int i = 0; i < 200; ++i) blocks.push_back(w.block(w.put("key" + std::to_string(i), random_text(w.world.rng(), 150'000))));
+  const ring::Ring before = *w.placement.view()->ring;
+  Placement::Layout layout;
+  layout.ring = *ring::build(before, {before.drives().begin() + 2, before.drives().end()}, 6, 4);
+  layout.previous.push_back(before);
+  for (std::size_t i = 2; i < w.drives.size(); ++i) layout.drives.push_back({before.drives()[i].id, w.drives[i].get()});
+  w.placement.update(std::move(layout));
+  const auto view = w.placement.view();
+  REQUIRE(view->drives_lost() == 2);
+  const auto whole = [&](unsigned lost) {
+    return std::count_if(blocks.begin(), blocks.end(), [&](const BlockRef& block) {
+      if (view->shards_lost(block.id) != lost) return false;
+      for (unsigned shard = 0; shard < 6; ++shard) {
+        const DriveId home = view->drives[*view->home(block.id, shard)].id;
+        const auto& drives = before.drives();
+        const auto at = std::find_if(drives.begin(), drives.end(), [&](const ring::Drive& d) { return d.id == home; });
+        if (!w.drives[static_cast<std::size_t>(at - drives.begin())]->has(w.key(block.id, shard))) return false;
+      }
+      return true;
+    });
+  };
+  const auto with_lost = [&](unsigned lost) {
+    return std::count_if(blocks.begin(), blocks.end(), [&](const BlockRef& block) { return view->shards_lost(block.id) == lost; });
+  };
+  REQUIRE(with_lost(2) > 10);
+  REQUIRE(with_lost(1) > 10);
+  for (auto& drive : w.drives) drive->faults.delay_min = drive->faults.delay_max = std::chrono::milliseconds(10);
+  Rebalancer rebalancer(w.store, w.repairer, {});
+  w.repairer.start(w.world.executor());
+  rebalancer.start(w.world.executor());
+  rebalancer.assign(RebalanceWork{.job = 1, .epoch = view->epoch(), .share = {}});
+  for (int i = 0; i < 1000 && whole(2) < with_lost(2); ++i) w.world.run_for(std::chrono::milliseconds(20));
+  CHECK(whole(2) == with_lost(2));
+  CHECK(whole(1) < with_lost(1) / 4);
+  w.world.run_for(std::chrono::minutes(2));
+  CHECK(rebalancer.progress().finished);
+  CHECK(whole(1) == with_lost(1));
+  w.world.run(rebalancer.stop());
+  w.world.run(w.repairer.stop());
+}
+
 TEST_CASE("the background repair wakes when a read finds something, pauses, and stops") {
   RepairWorld w({});
   w.repairer.start(w.world.executor());
