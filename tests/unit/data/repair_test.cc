@@ -262,7 +262,8 @@ TEST_CASE("when two drives are lost, blocks that had a shard on both are rebuilt
     });
   };
   const auto with_lost = [&](unsigned lost) {
-    return std::count_if(blocks.begin(), blocks.end(), [&](const BlockRef& block) { return view->shards_lost(block.id) == lost; });
+    const auto so_many = [&](const BlockRef& block) { return view->shards_lost(block.id) == lost; };
+    return std::count_if(blocks.begin(), blocks.end(), so_many);
   };
   REQUIRE(with_lost(2) > 10);
   REQUIRE(with_lost(1) > 10);
