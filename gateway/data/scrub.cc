@@ -199,6 +199,7 @@ task<void> Scrubber::look_at_home(Context ctx, BlockRef block, unsigned shard, c
 task<void> Scrubber::remove_stray(Context ctx, BlockRef block, unsigned shard, const LocalDrive& drive) {
   const auto view = core_.deps.placement.view();
   const RingsInUse::Mark mark = core_.move_rings.mark(view->epoch());
+  ctx.ring_epoch = view->epoch();  // a chunk server that knows a newer ring refuses what was decided by this one
   const auto home = view->home(block.id, shard);
   if (!home || !view->up(*home) || view->drives[*home].id == drive.id) co_return;
   const chunkserver::ShardKey key{block.id, static_cast<std::uint8_t>(shard)};

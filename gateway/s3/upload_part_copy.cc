@@ -61,8 +61,8 @@ task<S3Result<metadata::Part>> describe_part(const Service& service, const Reque
   Digest md5(DigestKind::md5);
   ChecksumStream checksum(kind);
   if (range.length > 0) {
-    auto reader = co_await service.data.read(request.context, source.group, source.version.manifest(), source.manifest, range.offset,
-                                             range.length);
+    auto reader = co_await service.data.read(request.context, source.group, source.version.manifest(), source.manifest,
+                                             range.offset, range.length);
     if (!reader) co_return failure(request, reader.error());
     while (true) {
       auto piece = co_await (*reader)->next();
