@@ -110,17 +110,20 @@ task<Result<void>> Controller::look() {
 }
 
 task<Result<void>> Controller::change(Metadata::VersionedClusterState current) {
-  CO_TRY(const bool given_up, give_up_lost(current.state));
   ClusterState next = current.state;
-  bool cared = care_for_jobs(next);
+  CO_TRY(bool changed, give_up_lost(next));
+  // In another round: what is told to the groups must not depend on a change that may not be committed.
+  if (!changed) changed = care_for_jobs(next);
   if (drops_ring(current.state, next)) {
-    const auto told = co_await tell_rings(next.ring_epoch(), oldest_ring(next));
+    // Of a ring that comes with this nothing is told yet: it may not be committed.
+    const std::uint64_t epoch = current.state.ring_epoch();
+    const auto told = co_await tell_rings(epoch, std::min(epoch, oldest_ring(next)));
     if (!told) log_once("the groups are told which rings are dropped", told.error());
-    cared = told.has_value();
+    changed = told.has_value();
   }
-  if (!given_up && !cared) co_return Result<void>();
+  if (!changed) co_return Result<void>();
   Command command;
-  *command.mutable_set_cluster_state()->mutable_state() = cared ? std::move(next) : std::move(current.state);
+  *command.mutable_set_cluster_state()->mutable_state() = std::move(next);
   command.mutable_set_cluster_state()->set_expected_version(current.version);
   Context ctx;
   ctx.deadline = options_.clock->now() + kPatience;
@@ -198,6 +201,13 @@ bool Controller::care_for_fence(ClusterState& state, Job& job, const std::vector
   const auto raised = raise_fence(state, job.id());
   if (!raised) log_once("a fence is made", raised.error());
   if (raised && *raised) LOG(info, "cluster", "a fence is made", field("job", job.id()), field("epoch", job.epoch()));
+  const bool moving = std::any_of(state.jobs().begin(), state.jobs().end(),
+                                  [](const Job& other) { return other.kind() == JOB_REBALANCE && active(other); });
+  if (raised && !*raised && !moving && state.previous_rings_size() != 0) {
+    log_once(fmt::format("the fence of job {} waits", job.id()),
+             {Errc::conflict, "older rings are kept, as the last rebalance left blocks beyond repair where those say: restore or "
+                              "delete what is lost, then rebalance again"});
+  }
   return raised && *raised;
 }
 

@@ -3,6 +3,21 @@
 #include "metadata/cluster/ring_change.h"
 
 namespace gabion::metadata::cluster {
+namespace {
+
+// Of every shard, whatever other drives the rings know, and by which weights.
+bool same_places(const ring::Ring& a, const ring::Ring& b) {
+  if (a.partitions() != b.partitions() || a.width() != b.width()) return false;
+  for (std::uint32_t partition = 0; partition < a.partitions(); ++partition) {
+    const auto row = a.row(partition), other = b.row(partition);
+    for (std::size_t place = 0; place < row.size(); ++place) {
+      if (a.drives()[row[place]].id != b.drives()[other[place]].id) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 Result<bool> raise_fence(ClusterState& state, std::uint64_t id) {
   Job* const job = find_job(state, id);
@@ -30,8 +45,7 @@ Result<bool> drop_fenced(ClusterState& state, std::uint64_t settled) {
   auto& rings = *state.mutable_previous_rings();
   for (int i = 0; i < rings.size();) {  // newest first
     TRY(ring::Ring older, ring::Ring::decode(rings.Get(i)));
-    const bool redundant = older.at_epoch(newer.epoch()) == newer;
-    if (redundant && settled >= newer.epoch()) {
+    if (settled >= newer.epoch() && same_places(older, newer)) {
       rings.DeleteSubrange(i, 1);
       dropped = true;
       continue;

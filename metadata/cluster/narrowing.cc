@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/log.h"
 #include "common/text.h"
 #include "metadata/cluster/jobs.h"
 #include "metadata/cluster/ring_change.h"
@@ -154,7 +155,15 @@ Result<bool> carry_on_narrowing(ClusterState& state, const Facts& facts) {
     state.clear_narrowing();  // the ring stays as wide as what is stored
     return true;
   }
-  TRY_OK(finish_narrowing(state, facts));
+  const auto finished = finish_narrowing(state, facts);
+  if (!finished && finished.error().code == Errc::denied) {
+    // Drives were lost meanwhile. Whoever waited for the third step has to decide anew.
+    LOG(error, "cluster", "what was to be drained stays in use: add drives, and then drain it again",
+        field("error", finished.error().message));
+    state.clear_narrowing();
+    return true;
+  }
+  TRY_OK(finished);
   return true;
 }
 

@@ -69,6 +69,22 @@ TEST_CASE("a change of the layout behind a fence is not dropped with the ring be
   CHECK_FALSE(*drop_fenced(state, state.ring_epoch()));
 }
 
+TEST_CASE("a ring that moves nothing and takes the place of the fence does not keep the ring before it") {
+  ClusterState state = quiet_cluster();
+  state = drain_drive(std::move(state), drive_id(1), {})->state;
+  finish_jobs(state);
+  REQUIRE(kept(state).empty());
+  const std::uint64_t job = start_job(state, JOB_ORPHANS, "", {});
+  REQUIRE(*raise_fence(state, job));
+  const std::uint64_t fence = state.ring_epoch();
+  state = remove_drive(std::move(state), drive_id(1), {})->state;
+  REQUIRE(state.ring_epoch() == fence + 1);
+  REQUIRE(kept(state) == std::vector{fence - 1});
+  CHECK_FALSE(*drop_fenced(state, fence - 1));
+  CHECK(*drop_fenced(state, state.ring_epoch()));
+  CHECK(fence_stands(state, *find_job(state, job)));
+}
+
 TEST_CASE("rings that cannot be read are no fence") {
   ClusterState state = quiet_cluster();
   const std::uint64_t job = start_job(state, JOB_ORPHANS, "", {});

@@ -136,6 +136,23 @@ TEST_CASE("when coding anew is cancelled the ring stays as wide as what is store
   CHECK(again->state.has_narrowing());
 }
 
+TEST_CASE("when too many drives are lost meanwhile the drain is forgotten, and can be asked for again with more drives") {
+  ClusterState state = cluster_of(1, 12);
+  state = add_node(state, node_info(), drive_infos(20, 5), {})->state;
+  finish_jobs(state);
+  REQUIRE(profile(state) == erasure::Profile{8, 3});
+  state = drain_node(state, NodeId{1}, {})->state;
+  REQUIRE(state.has_narrowing());
+  for (const std::uint64_t lost : {20, 21, 22}) state = mark_drive_out(state, drive_id(lost), {})->state;
+  finish_jobs(state);
+  CHECK(carry_on_narrowing(state, {}).value());
+  CHECK_FALSE(state.has_narrowing());
+  CHECK_FALSE(find_node(state, NodeId{1})->draining());
+  state = add_drives(std::move(state), NodeId{2}, drive_infos(30, 3), {})->state;
+  finish_jobs(state);
+  CHECK(drain_node(state, NodeId{1}, {}).has_value());
+}
+
 TEST_CASE("a class that was configured is not changed: fewer drives than it is wide are refused") {
   ClusterState state;
   state.set_data_shards(4);
