@@ -2,6 +2,7 @@
 
 #include "common/check.h"
 #include "common/log.h"
+#include "metadata/loans.h"
 #include "metadata/reads.h"
 
 namespace gabion::metadata {
@@ -92,6 +93,7 @@ task<Result<CommandResult>> LocalGroup::commit(Context ctx, Command command) {
 }
 
 // What was split off while it was read may be gone from the store, as if it had never been: then it is read anew.
+  CO_CHECK(check_timely(command, options_.state.clock->wall()));
 template <class Value, class Read>
 task<Result<Value>> LocalGroup::read(Context ctx, Where where, Read read) {
   if (!is_open()) co_return not_open();

@@ -55,6 +55,8 @@ task<Result<CommandResult>> RoutedMetadata::commit_copy(Context ctx, Command com
 
 task<Result<CommandResult>> RoutedMetadata::commit_copy_by(Context ctx, const Table& known, Command command) {
   std::vector<Loan> loans;
+  // From before anything is borrowed: a group refuses what comes when the loans may be over (loans.h).
+  if (command.time_us() == 0) command.set_time_us(options_.clock->wall());
   const auto borrowed = co_await borrow_sources(ctx, known, command, loans);
   Result<CommandResult> result = CommandResult();
   if (!borrowed) result = borrowed.error();

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "metadata/keys.h"
+#include "metadata/loans.h"
 #include "metadata/state_machine.h"
 
 namespace gabion::metadata {
@@ -142,6 +143,13 @@ Result<void> validate(const Command& command) {
     case Command::OP_NOT_SET: return Error(Errc::invalid, "a command without an operation");
     default: return {};
   }
+}
+
+Result<void> check_timely(const Command& command, WallMicros now) {
+  if (command.put_object().adopted_size() == 0 && command.put_part().adopted_size() == 0) return {};
+  constexpr auto kLatest = static_cast<WallMicros>(kLoanAge / 2 / std::chrono::microseconds(1));
+  if (now <= command.time_us() || now - command.time_us() <= kLatest) return {};
+  return Error(Errc::unavailable, "a copy took so long that its source may be gone");
 }
 
 }  // namespace gabion::metadata

@@ -81,15 +81,16 @@ class MemoryGroups final : public rpc::Handler {
   // --- Faults ---
   Duration slowest{};        // of the way in, and of the way out
   unsigned lose_one_in = 0;  // answers to commands; 0: none
-  // What others do between the asking and the answer.
-  std::function<task<void>(metadata::ReadRequest)> before_read;
+  // What others do between the asking and the answer, and before who asked has it.
+  std::function<task<void>(metadata::ReadRequest)> before_read, after_read;
 
   task<Result<rpc::Reply>> handle(Context ctx, rpc::Peer peer, rpc::Method method, std::string header, Bytes payload) override {
     co_await travel();
     metadata::ReadRequest read;
     const bool asked = method == rpc::Method::metadata_read && read.ParseFromString(header);
-    if (asked && before_read) co_await before_read(std::move(read));
+    if (asked && before_read) co_await before_read(read);
     auto reply = co_await service_.handle(ctx, peer, method, std::move(header), std::move(payload));
+    if (asked && after_read) co_await after_read(std::move(read));
     co_await travel();
     const bool command = method == rpc::Method::metadata_commit;
     if (command && lose_one_in != 0 && world_.rng().below(lose_one_in) == 0) co_return Error(Errc::unknown_outcome, "it is lost");

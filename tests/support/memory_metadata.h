@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/check.h"
+#include "metadata/loans.h"
 #include "metadata/memory_kv.h"
 #include "metadata/metadata.h"
 #include "metadata/reads.h"
@@ -64,6 +65,7 @@ class MemoryMetadata : public metadata::Metadata {
       co_return failure->error;
     }
     if (const auto valid = metadata::validate(command); !valid) co_return valid.error();
+    if (const auto timely = metadata::check_timely(command, clock_.wall()); !timely) co_return timely.error();
     auto result = apply(std::move(command));
     if (result.outcome() == metadata::MOVED) co_return Error(Errc::moved, result.detail());
     co_return result;

@@ -77,6 +77,24 @@ TEST_CASE("a drive that was empty holds everything after a checkpoint, and can s
   for (const int i : {0, 50, 51}) CHECK(value(subject, bucket, i) == "value" + std::to_string(i));
 }
 
+TEST_CASE("a copy from another group is refused when what was lent for it may have been given back") {
+  RealSubject subject;
+  const BucketId bucket = fill(subject, 0);
+  Command late = copy(bucket, "key", Version());
+  late.mutable_put_object()->mutable_share()->set_manifest(1);
+  late.mutable_put_object()->add_adopted()->set_id(1);
+  late.set_time_us(1);
+  const auto refused = subject.run(subject.metadata().commit(Context(), late));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == Errc::unavailable);
+  late.set_time_us(0);
+  CHECK(subject.run(subject.metadata().commit(Context(), late)).has_value());
+  // Others may come as late as they like.
+  Command other = put(bucket, "key", "value");
+  other.set_time_us(1);
+  CHECK(subject.run(subject.metadata().commit(Context(), other)).has_value());
+}
+
 TEST_CASE("nothing is started anew where there was something before") {
   RealSubject subject;
   fill(subject, 3);
