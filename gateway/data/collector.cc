@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kKeysPerRemove = 4096;
 constexpr unsigned kShardsMax = 40;  // of any profile
 constexpr std::uint32_t kLoansAtOnce = 1000;
+constexpr Duration kSharedGraceMin = std::chrono::minutes(5);  // where there are several groups: they are asked meanwhile
 
 std::uint64_t micros(Duration duration) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
@@ -71,14 +72,15 @@ task<Result<std::uint64_t>> Collector::run_once(Context ctx) {
   for (;;) {
     CO_TRY(const auto group, co_await groups.next(ctx));
     if (!group) break;
-    CO_TRY(const std::uint64_t doomed, co_await collect_doomed(ctx, *group));
+    const Duration grace = groups.several() ? std::max(options_.grace, kSharedGraceMin) : options_.grace;
+    CO_TRY(const std::uint64_t doomed, co_await collect_doomed(ctx, *group, grace));
     erased += doomed;
   }
   CO_CHECK(co_await end_old_loans(ctx));
   co_return erased;
 }
 
-task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx, metadata::GroupId group) {
+task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx, metadata::GroupId group, Duration grace) {
   std::uint64_t erased = 0;
   metadata::ManifestId after = 0;
   while (!background_.stopping()) {
@@ -87,10 +89,10 @@ task<Result<std::uint64_t>> Collector::collect_doomed(Context ctx, metadata::Gro
     after = page.back().manifest();
     std::vector<metadata::Doomed> due;
     for (metadata::Doomed& entry : page) {
-      if (entry.doomed_us() + micros(options_.grace) <= core_.deps.clock.wall()) due.push_back(std::move(entry));
+      if (entry.doomed_us() + micros(grace) <= core_.deps.clock.wall()) due.push_back(std::move(entry));
     }
     if (due.empty()) continue;
-    CO_TRY(const std::uint64_t count, co_await collect_batch(ctx, group, std::move(due)));
+    CO_TRY(const std::uint64_t count, co_await collect_batch(ctx, group, grace, std::move(due)));
     erased += count;
   }
   co_return erased;
@@ -106,28 +108,30 @@ task<Result<std::vector<metadata::ManifestId>>> Collector::confirm(Context ctx, 
   co_return std::vector<metadata::ManifestId>(result.confirmed().begin(), result.confirmed().end());
 }
 
-task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::GroupId group,
+task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::GroupId group, Duration grace,
                                                       std::vector<metadata::Doomed> entries) {
   std::vector<metadata::ManifestId> ids;
   for (const metadata::Doomed& entry : entries) ids.push_back(entry.manifest());
   CO_TRY(const auto confirmed, co_await confirm(ctx, group, std::move(ids)));
-  // Asked after the entries were read: an entry that is there during a search for orphans is so until its end.
-  CO_TRY(const bool sought, co_await orphans_are_sought(ctx));
   // Asked after the confirmation: from there on nobody new can find the manifests in the metadata.
   CO_TRY(const auto elsewhere, co_await pinned_elsewhere(ctx));
+  const WallMicros asked = core_.deps.clock.wall();
   CO_TRY(const auto others, co_await others_have(ctx, group, confirmed));
+  // What went from a group that was asked late to one that was asked early is forgotten by the former after the grace period.
+  if (core_.deps.clock.wall() - asked > micros(grace) / 2) {
+    co_return Error(Errc::unavailable, "the groups of the metadata took too long to tell what they have");
+  }
   const auto pinned = [&](metadata::ManifestId id) {
     return core_.pins.pinned(id) || std::binary_search(elsewhere.begin(), elsewhere.end(), id);
   };
   std::vector<chunkserver::ShardKey> keys;
   metadata::Command finish;
   finish.set_group(group);
-  std::uint64_t came_back = 0;
+  std::vector<metadata::ManifestId> living;
   for (const metadata::Doomed& entry : entries) {
     const bool back = std::find(confirmed.begin(), confirmed.end(), entry.manifest()) == confirmed.end();
     if (back || std::binary_search(others.begin(), others.end(), entry.manifest())) {
-      if (!sought) finish.mutable_finish_doomed()->add_manifests(entry.manifest());
-      if (!sought && back) ++came_back;
+      living.push_back(entry.manifest());
       continue;
     }
     // Readers of blocks that were replaced have pinned the manifest that had them.
@@ -142,24 +146,33 @@ task<Result<std::uint64_t>> Collector::collect_batch(Context ctx, metadata::Grou
     }
     finish.mutable_finish_doomed()->add_manifests(entry.manifest());
   }
-  if (finish.finish_doomed().manifests_size() == 0) co_return std::uint64_t{0};
-  const std::uint64_t count = static_cast<std::uint64_t>(finish.finish_doomed().manifests_size()) - came_back;
+  const auto count = static_cast<std::uint64_t>(finish.finish_doomed().manifests_size());
+  if (count == 0 && living.empty()) co_return std::uint64_t{0};
+  // Asking took a while, in which another node may have begun to collect.
+  if (options_.collects_here && !options_.collects_here()) co_return std::uint64_t{0};
   const bool gone = co_await erase(ctx, std::move(keys));
   if (!gone) {
     postponed_.add(count);
     co_return std::uint64_t{0};
   }
+  // Asked at the last moment, and after the entries were read: one that is there during a search for orphans is so until its end.
+  CO_TRY(const bool sought, co_await orphans_are_sought(ctx));
+  if (!sought) {
+    for (const metadata::ManifestId id : living) finish.mutable_finish_doomed()->add_manifests(id);
+  }
+  if (finish.finish_doomed().manifests_size() == 0) co_return std::uint64_t{0};
   CO_CHECK(co_await core_.deps.metadata.commit(ctx, std::move(finish)));
   erased_entries_.add(count);
   co_return count;
 }
 
-// Whoever walks all groups meets here what was live at the beginning, wherever it went: see orphans.h.
+// Whoever walks all groups meets here what was live at the beginning, wherever it went: see orphans.h. Nobody walks before the
+// fence is made, which may take as long as older rings are kept.
 task<Result<bool>> Collector::orphans_are_sought(Context ctx) {
   CO_TRY(const auto current, co_await core_.deps.metadata.cluster_state(ctx));
   co_return std::any_of(current.state.jobs().begin(), current.state.jobs().end(), [](const metadata::Job& job) {
     const bool open = job.state() == metadata::JOB_RUNNING || job.state() == metadata::JOB_PAUSED;
-    return job.kind() == metadata::JOB_ORPHANS && open;
+    return job.kind() == metadata::JOB_ORPHANS && job.epoch() != 0 && open;
   });
 }
 

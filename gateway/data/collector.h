@@ -13,6 +13,7 @@
 
 #include "gateway/data/background.h"
 #include "gateway/data/block_store.h"
+#include "metadata/loans.h"
 
 namespace gabion::gateway::data {
 
@@ -20,8 +21,8 @@ class Collector {
  public:
   struct CollectorOptions {
     Duration interval = std::chrono::seconds(60);
-    Duration grace = std::chrono::hours(1);
-    Duration loan_age = std::chrono::hours(1);  // of manifests lent for a copy that was never ended
+    Duration grace = std::chrono::hours(1);  // five minutes or more where there are several groups
+    Duration loan_age = metadata::kLoanAge;  // of manifests lent for a copy that was never ended
     std::size_t batch = 128;  // entries at once
     // In a cluster: whether this node is the one that collects, and what the readers of all other gateways hold on to, as
     // they tell after the call began. Empty: it does, and there are none.
@@ -43,8 +44,9 @@ class Collector {
 
  private:
   task<void> cycle();
-  task<Result<std::uint64_t>> collect_doomed(Context ctx, metadata::GroupId group);
-  task<Result<std::uint64_t>> collect_batch(Context ctx, metadata::GroupId group, std::vector<metadata::Doomed> entries);
+  task<Result<std::uint64_t>> collect_doomed(Context ctx, metadata::GroupId group, Duration grace);
+  task<Result<std::uint64_t>> collect_batch(Context ctx, metadata::GroupId group, Duration grace,
+                                            std::vector<metadata::Doomed> entries);
   task<Result<std::vector<metadata::ManifestId>>> confirm(Context ctx, metadata::GroupId group,
                                                           std::vector<metadata::ManifestId> ids);
   // Those of `ids` that another group has, live or doomed. An error when any does not answer.

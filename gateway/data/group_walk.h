@@ -25,6 +25,7 @@ class GroupWalk {
     }
     co_return std::optional(groups_[given_++]);
   }
+  bool several() const { return groups_.size() > 1; }
 
  private:
   metadata::Metadata& metadata_;

@@ -114,6 +114,7 @@ TEST_CASE("what lives on, here or in another group, is taken off the list and no
     metadata::Job& job = *command.mutable_set_cluster_state()->mutable_state()->add_jobs();
     job.set_kind(metadata::JOB_ORPHANS);
     job.set_state(how);
+    job.set_epoch(1);
     command.mutable_set_cluster_state()->set_expected_version(version);
     REQUIRE(w.world.run(w.metadata.commit({}, std::move(command)))->outcome() == metadata::APPLIED);
   };
@@ -129,6 +130,21 @@ TEST_CASE("what lives on, here or in another group, is taken off the list and no
   w.collect();
   CHECK(w.metadata.doomed_entries().empty());
   CHECK(w.shards_stored() == stored);
+}
+
+TEST_CASE("a search for orphans that has no fence yet keeps no entries") {
+  CollectorWorld w;
+  w.metadata.doom_by_mistake(w.put("key", random_text(w.world.rng(), 700'000)));
+  metadata::Command command;
+  metadata::Job& job = *command.mutable_set_cluster_state()->mutable_state()->add_jobs();
+  job.set_kind(metadata::JOB_ORPHANS);
+  job.set_state(metadata::JOB_RUNNING);
+  command.mutable_set_cluster_state()->set_expected_version(w.world.run(w.metadata.cluster_state({}))->version);
+  REQUIRE(w.world.run(w.metadata.commit({}, std::move(command)))->outcome() == metadata::APPLIED);
+  w.pass_grace();
+  w.collect();
+  CHECK(w.metadata.doomed_entries().empty());
+  CHECK(w.shards_stored() == 6);
 }
 
 TEST_CASE("a collection that was cut off is repeated without harm") {

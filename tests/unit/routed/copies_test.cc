@@ -152,6 +152,44 @@ TEST_CASE("a loan that nobody ended ends after an hour") {
   CHECK(w.shards() == 0);
 }
 
+TEST_CASE("a copy that stood still for longer than a loan lasts is refused: its blocks may be erased") {
+  CopyWorld w;
+  w.groups.split(w.bucket, "m");
+  w.put_bytes("a", w.text_of(kSize));
+  const Command move = w.copy_of("a", "z");
+  bool held_up = false;
+  w.groups.after_read = [&](ReadRequest read) -> task<void> {
+    if (!read.has_manifest() || std::exchange(held_up, true)) co_return;
+    CHECK((co_await w.gateway.metadata().commit(Context(), remove(w.bucket, "a")))->outcome() == APPLIED);
+    for (int i = 0; i < 3; ++i) {
+      co_await w.world.clock().sleep(std::chrono::minutes(61));
+      CHECK((co_await w.collector.run_once(Context())).has_value());
+    }
+  };
+  const auto late = w.world.run(w.gateway.metadata().commit(Context(), move));
+  CHECK(held_up);
+  CHECK(w.shards() == 0);
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().code == Errc::unavailable);
+  CHECK(w.bytes("z") == "(none)");
+}
+
+TEST_CASE("where the groups take long to tell what they have nothing is erased") {
+  CopyWorld w;
+  w.groups.split(w.bucket, "m");
+  w.put_bytes("a", w.text_of(kSize));
+  w.erase("a");
+  w.world.run_for(std::chrono::minutes(61));
+  w.groups.before_read = [&](ReadRequest read) -> task<void> {
+    if (read.has_live()) co_await w.world.clock().sleep(std::chrono::minutes(31));
+  };
+  CHECK(w.world.run(w.collector.run_once(Context())).error().code == Errc::unavailable);
+  CHECK(w.shards() == 6);
+  w.groups.before_read = nullptr;
+  w.collect();
+  CHECK(w.shards() == 0);
+}
+
 TEST_CASE("a copy whose source is gone says so, and owes nothing") {
   CopyWorld w;
   w.groups.split(w.bucket, "m");

@@ -15,7 +15,7 @@ LAYERS = {
     "metadata/cluster": ["common/", "ring/ring.h", "erasure/codec.h", "metadata/metadata.h", "metadata/records.pb.h"],
     "gateway/http": ["common/"],
     "gateway/data": ["common/", "ring/ring.h", "erasure/", "chunkserver/shard_store.h", "chunkserver/ring_epochs.h", "metadata/metadata.h",
-                     "metadata/records.pb.h"],
+                     "metadata/loans.h", "metadata/records.pb.h"],
     "gateway/s3": ["common/", "gateway/http/exchange.h", "gateway/data/data_store.h", "metadata/metadata.h",
                    "metadata/records.pb.h"],
     "tools": ["common/", "ring/", "erasure/", "chunkserver/", "metadata/", "gateway/", "tools/"],
