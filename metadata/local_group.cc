@@ -39,8 +39,16 @@ Error not_open() { return {Errc::not_leader, "this node has no part in the group
 
 }  // namespace
 
+// What is open of a state that cannot be used would be in the way of who makes it anew.
 task<Result<void>> LocalGroup::open(StateStorage& storage, MirroredLog& log, raft::RaftNode& node,
                                     std::vector<raft::Member> founders) {
+  auto opened = co_await try_to_open(storage, log, node, std::move(founders));
+  if (!opened) state_.reset();
+  co_return opened;
+}
+
+task<Result<void>> LocalGroup::try_to_open(StateStorage& storage, MirroredLog& log, raft::RaftNode& node,
+                                           std::vector<raft::Member> founders) {
   StateHost::Options options = options_.state;
   options.storage = &storage;
   state_ = std::make_unique<StateHost>(std::move(options));
@@ -85,6 +93,7 @@ task<Result<CommandResult>> LocalGroup::commit(Context ctx, Command command) {
   if (command.has_split_range()) name_founders(*command.mutable_split_range());
   CO_CHECK(validate(command));
   if (command.time_us() == 0) command.set_time_us(options_.state.clock->wall());
+  CO_CHECK(check_timely(command, options_.state.clock->wall()));
   CO_TRY(const auto encoded, co_await raft().propose(ctx, command.SerializeAsString(), purpose_of(command)));
   CommandResult result;
   GABION_CHECK(result.ParseFromString(encoded), "results are encoded by us");
@@ -93,7 +102,6 @@ task<Result<CommandResult>> LocalGroup::commit(Context ctx, Command command) {
 }
 
 // What was split off while it was read may be gone from the store, as if it had never been: then it is read anew.
-  CO_CHECK(check_timely(command, options_.state.clock->wall()));
 template <class Value, class Read>
 task<Result<Value>> LocalGroup::read(Context ctx, Where where, Read read) {
   if (!is_open()) co_return not_open();

@@ -62,6 +62,8 @@ class LocalGroup final : public Metadata {
   task<Result<Statistics>> statistics(Context ctx) override;
 
  private:
+  task<Result<void>> try_to_open(StateStorage& storage, MirroredLog& log, raft::RaftNode& node,
+                                 std::vector<raft::Member> founders);
   // The child begins with those who vote here.
   void name_founders(SplitRange& split) const;
   task<void> move_away(std::shared_ptr<const StateView> seen, std::string why);

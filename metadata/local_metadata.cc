@@ -12,20 +12,13 @@ namespace {
 // A member that is about to apply a split makes its state itself; whoever did not by then gets it from another one.
 constexpr Duration kUnknownPatience = std::chrono::seconds(3);
 constexpr Duration kOpeningPoll = std::chrono::milliseconds(10);
+constexpr Duration kOpeningRetry = std::chrono::seconds(1);
 
 std::unique_ptr<StateStorages> make_states(LocalMetadataOptions& options) {
   if (options.states) return std::move(options.states);
   std::vector<RocksDrives::Place> places;
   for (const MetadataDrive& drive : options.drives) places.push_back({drive.disk, drive.path});
   return std::make_unique<RocksStates>(std::move(places), options.rocks, *options.rng);
-}
-
-bool has_any(StateStorage& storage) {
-  for (std::size_t drive = 0; drive < storage.drives(); ++drive) {
-    const auto mark = storage.mark(drive);
-    if (mark && *mark && (*mark)->index >= raft::kBaseIndex) return true;
-  }
-  return false;
 }
 
 std::vector<raft::Member> founders_of(const SplitRange& split) {
@@ -85,16 +78,19 @@ task<Result<void>> LocalMetadata::start() {
   co_return opened;
 }
 
-// The older ones first: applying what their logs have may make younger ones known.
+// The older ones first: applying what their logs have may make younger ones known, and the states of those that lost theirs.
+// One that cannot be opened takes no other with it.
 task<Result<void>> LocalMetadata::open_known() {
   std::vector<raft::Member> founders;
   if (options_.allow_new && !node_->knows(kRootGroup)) founders = options_.founders;
   CO_CHECK(co_await open_group(kRootGroup, std::move(founders)));
   for (;;) {
     const auto known = node_->known();
-    const auto next = std::find_if(known.begin(), known.end(), [this](GroupId id) { return find(id) == nullptr; });
+    const auto next = std::find_if(known.begin(), known.end(), [this](GroupId id) {
+      return find(id) == nullptr && !coming_.contains(id);
+    });
     if (next == known.end()) co_return Result<void>();
-    CO_CHECK(co_await open_group(*next, {}));
+    if (!co_await open_group(*next, {})) open_soon(*next, false);
   }
 }
 
@@ -103,28 +99,51 @@ task<Result<void>> LocalMetadata::open_group(GroupId id, std::vector<raft::Membe
   auto opened = co_await member(id).open(states_->of(id), *log_, *node_, std::move(founders));
   opening_.erase(id);
   unknown_.erase(id);
-  if (opened) preparing_.erase(id);
   co_return opened;
 }
 
+void LocalMetadata::open_soon(GroupId id, bool campaign) {
+  if (!coming_.insert(id).second) return;
+  spawn(options_.commit, gate_, "a group that is to be opened", open_later(id, campaign));
+}
+
 task<void> LocalMetadata::open_later(GroupId id, bool campaign) {
-  auto opened = co_await open_group(id, {});
-  if (!opened) {
-    LOG(error, "metadata", "a group of the metadata cannot be opened", field("group", id),
-        field("error", opened.error().message));
-  } else if (campaign) {
-    node_->campaign(id);
+  for (std::string said; !stopped_; co_await options_.clock->sleep(kOpeningRetry)) {
+    if (preparing_.contains(id)) continue;
+    const auto opened = co_await open_group(id, {});
+    if (opened && campaign) node_->campaign(id);
+    if (opened) break;
+    if (std::exchange(said, opened.error().message) != opened.error().message) {
+      LOG(error, "metadata", "a group of the metadata cannot be opened", field("group", id), field("error", said));
+    }
+    if (node_->is_unusable(id)) co_return;
   }
+  coming_.erase(id);
 }
 
 // --- Groups that come while the node runs ---
 
 void LocalMetadata::on_unknown(GroupId id) {
-  if (!started_ || opening_.contains(id) || preparing_.contains(id) || !options_.exists || !options_.exists(id)) return;
+  if (!started_ || coming_.contains(id) || preparing_.contains(id) || !options_.exists || !options_.exists(id)) return;
+  if (comes_by_split(id)) return;
   const TimePoint now = options_.clock->now();
   if (now - unknown_.emplace(id, now).first->second < kUnknownPatience) return;
   LOG(info, "metadata", "this node takes part in another group of the metadata", field("group", id));
-  spawn(options_.commit, gate_, "a group that others know", open_later(id, false));
+  open_soon(id, false);
+}
+
+// A member here has not got to the split yet, and makes the state then. Were the group opened with nothing before, and so on too
+// many members, then nobody could lead it.
+bool LocalMetadata::comes_by_split(GroupId id) const {
+  if (!options_.start_of) return false;
+  const std::string start = options_.start_of(id);
+  const auto all = groups();
+  return std::any_of(all.begin(), all.end(), [this, &start](const LocalGroup* group) {
+    const auto view = group->state().current();
+    if (view == nullptr || !view->range->owns(start)) return false;
+    const auto members = group->raft().status().members;
+    return std::any_of(members.begin(), members.end(), [this](const raft::Member& one) { return one.node == options_.self; });
+  });
 }
 
 task<Result<void>> LocalMetadata::prepare(SplitRange split, StateStorage& storage, std::size_t drive) {
@@ -134,25 +153,22 @@ task<Result<void>> LocalMetadata::prepare(SplitRange split, StateStorage& storag
   }
   preparing_.insert(split.child());
   auto made = co_await make_child(split, storage, drive);
-  if (!made) preparing_.erase(split.child());
+  preparing_.erase(split.child());
   co_return made;
 }
 
-// What is there already, as after a crash, is left as it is. A child that was opened without a state gets it from its leader.
+// What the drive has already, as after a crash, is left as it is. A child that is open there without a state gets it from its
+// leader.
 task<Result<void>> LocalMetadata::make_child(SplitRange split, StateStorage& storage, std::size_t drive) {
   const GroupId child = split.child();
   while (opening_.contains(child)) co_await options_.clock->sleep(kOpeningPoll);
-  LocalGroup* const open = find(child);
   StateStorage& place = states_->of(child);
-  bool there = open != nullptr && open->state().has_state();
-  if (open == nullptr) there = co_await offload(options_.readers, [&place] { return has_any(place); });
-  if (!there) {
-    CO_CHECK(co_await offload(options_.readers, [&split, &storage, &place, drive] {
-      const auto change = [&split](KvStore& store) { return become_child(store, split, raft::kBaseIndex); };
-      return storage.split_off(drive, place, change, raft::kBaseIndex);
-    }));
-    if (open != nullptr) open->state().note_copy(drive, raft::kBaseIndex);
-  }
+  CO_TRY(const bool made, co_await offload(options_.readers, [&split, &storage, &place, drive] {
+    const auto change = [&split](KvStore& store) { return become_child(store, split, raft::kBaseIndex); };
+    return storage.split_off(drive, place, change, raft::kBaseIndex);
+  }));
+  LocalGroup* const open = find(child);
+  if (made && open != nullptr) open->state().note_copy(drive, raft::kBaseIndex);
   if (open != nullptr || node_->knows(child)) co_return Result<void>();
   co_return co_await node_->found(child, founders_of(split));
 }
@@ -161,7 +177,16 @@ task<Result<void>> LocalMetadata::make_child(SplitRange split, StateStorage& sto
 void LocalMetadata::divided(GroupId parent, GroupId child) {
   LocalGroup* const from = find(parent);
   if (!started_ || from == nullptr || !node_->knows(child)) return;
-  spawn(options_.commit, gate_, "a group that was split off", open_later(child, from->raft().status().leads));
+  if (find(child) == nullptr) open_soon(child, from->raft().status().leads);
+}
+
+bool LocalMetadata::may_copy(GroupId parent) const {
+  const auto known = node_->known();
+  return std::none_of(known.begin(), known.end(), [this, parent](GroupId id) {
+    if (id <= parent) return false;
+    const LocalGroup* const younger = find(id);
+    return younger == nullptr || younger->state().is_first_copy_due();
+  });
 }
 
 // --- Drives, and the end ---
@@ -176,11 +201,11 @@ task<Result<void>> LocalMetadata::fail_drive(DriveId drive, std::string why) {
 // The older groups first: where a younger one is lost, its parent makes its state again.
 task<Result<void>> LocalMetadata::fail_now(std::size_t drive, std::string why) {
   if (!gate_.enter()) co_return Error(Errc::cancelled, "the metadata service is stopping");
+  const auto all = groups();
+  for (LocalGroup* group : all) group->state().note_lost(drive, why);
   co_await node_->fail_log_drive(drive, why);
   options_.metrics->moves.add();
   Result<void> result;
-  const auto all = groups();
-  for (LocalGroup* group : all) group->state().note_lost(drive, why);
   for (LocalGroup* group : all) {
     if (auto failed = co_await group->state().fail_drive(drive, why); !failed) result = failed;
   }
@@ -199,7 +224,6 @@ task<void> LocalMetadata::stop() { co_await run_on(options_.commit, stop_now());
 
 task<void> LocalMetadata::stop_now() {
   if (std::exchange(stopped_, true)) co_return;
-  for (LocalGroup* group : groups()) group->state().end_waiting();
   co_await gate_.close();
   for (LocalGroup* group : groups()) co_await group->close();
   co_await node_->stop();

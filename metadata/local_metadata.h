@@ -48,6 +48,8 @@ struct LocalMetadataOptions {
   LocalMetadataMetrics* metrics = nullptr;
   // Whether the cluster has the group, as far as this node knows. Thread-safe.
   std::function<bool(GroupId)> exists;
+  // Where the keys of such a group begin. Thread-safe.
+  std::function<std::string(GroupId)> start_of;
   std::size_t required_log_replicas = 1;  // fewer refuse every change
   // Start with nothing when all drives are empty. Leave it off when other drives show that there was metadata before.
   bool allow_new = false;
@@ -97,12 +99,16 @@ class LocalMetadata final : private SplitHost {
   task<Result<void>> start();
   task<Result<void>> open_known();
   task<Result<void>> open_group(GroupId id, std::vector<raft::Member> founders);
-  // A group that the log may know or not. What goes wrong is tried again with the next message.
+  // A group that the log may know or not. What goes wrong is tried again and again.
+  void open_soon(GroupId id, bool campaign);
   task<void> open_later(GroupId id, bool campaign);
   void on_unknown(GroupId id);
+  bool comes_by_split(GroupId id) const;
   task<Result<void>> prepare(SplitRange split, StateStorage& storage, std::size_t drive) override;
   task<Result<void>> make_child(SplitRange split, StateStorage& storage, std::size_t drive);
   void divided(GroupId parent, GroupId child) override;
+  bool may_copy(GroupId parent) const override;
+  bool is_ending() const override { return stopped_; }
   task<void> stop_now();
   task<Result<void>> fail_now(std::size_t drive, std::string why);
 
@@ -117,7 +123,9 @@ class LocalMetadata final : private SplitHost {
   // On the commit executor.
   bool started_ = false;
   bool stopped_ = false;
-  std::set<GroupId> opening_, preparing_;
+  std::set<GroupId> opening_;    // right now
+  std::set<GroupId> coming_;     // as soon as they can be opened
+  std::set<GroupId> preparing_;  // their states are being made by who is divided
   std::map<GroupId, TimePoint> unknown_;  // since when there are messages
 };
 

@@ -165,19 +165,23 @@ Result<void> MemoryStateStorage::advance(std::size_t drive, std::uint64_t index)
   return {};
 }
 
-std::vector<Result<void>> MemoryStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) {
+std::vector<Result<void>> MemoryStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index,
+                                                   const Condition& wanted) {
   std::vector<Result<void>> results;
   MemoryTables tables;
   bool readable = false;
   {
+    // What was written since the last flush comes along, as with a real store.
+    const auto store = opened_.lock();
     const std::lock_guard lock(images_[from]->mutex);
     readable = !images_[from]->failed;
-    tables = images_[from]->tables;
+    tables = store && store->image_ == images_[from] ? store->tables_ : images_[from]->tables;
   }
+  if (readable && !wanted()) return {to.size(), Error(Errc::conflict, "the copy would hold more than it may")};
   for (const std::size_t drive : to) {
     MemoryImage& image = *images_[drive];
     const std::lock_guard lock(image.mutex);
-    if (!readable || image.failed) {
+    if (!readable || image.failed || image.refuses_copies) {
       results.emplace_back(failed_drive());
       continue;
     }
@@ -248,8 +252,10 @@ Result<std::unique_ptr<StateImport>> MemoryStateStorage::import_to(std::size_t d
   return std::unique_ptr<StateImport>(std::make_unique<MemoryImport>(images_[drive]));
 }
 
-Result<void> MemoryStateStorage::split_off(std::size_t drive, StateStorage& other, const Change& change, std::uint64_t index) {
-  MemoryImage& image = *dynamic_cast<MemoryStateStorage&>(other).images_[drive];
+Result<bool> MemoryStateStorage::split_off(std::size_t drive, StateStorage& other, const Change& change, std::uint64_t index) {
+  auto& child = dynamic_cast<MemoryStateStorage&>(other);
+  MemoryImage& image = *child.images_[drive];
+  if (const auto open = child.opened_.lock(); open && open->image_ == child.images_[drive]) return false;
   const auto store = opened_.lock();
   if (!store || store->image_ != images_[drive]) return Error(Errc::unavailable, "the state to divide is not open");
   const auto born = std::make_shared<MemoryImage>();
@@ -263,10 +269,11 @@ Result<void> MemoryStateStorage::split_off(std::size_t drive, StateStorage& othe
   TRY_OK(changed.flush());
   const std::lock_guard lock(image.mutex);
   if (image.failed) return failed_drive();
+  if (image.mark && image.mark->index >= index) return false;
   image.tables = born->tables;
   image.mark = StateMark{.index = index, .primary = false};
   ++image.generation;
-  return {};
+  return true;
 }
 
 Result<void> MemoryStateStorage::clear(std::size_t drive) {

@@ -18,6 +18,7 @@ struct MemoryImage {
   MemoryTables tables;
   std::optional<StateMark> mark;
   bool failed = false;
+  bool refuses_copies = false;
   bool eager = false;  // every write is flushed at once, as a store may do at any time
   std::uint64_t generation = 0;  // of open stores; a crash makes older ones dead
 
@@ -56,10 +57,11 @@ class MemoryStateStorage final : public StateStorage {
   Result<std::optional<StateMark>> mark(std::size_t drive) override;
   Result<std::shared_ptr<KvStore>> open(std::size_t drive) override;
   Result<void> advance(std::size_t drive, std::uint64_t index) override;
-  std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
+  std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index,
+                                 const Condition& wanted) override;
   Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) override;
   Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) override;
-  Result<void> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) override;
+  Result<bool> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) override;
   Result<void> clear(std::size_t drive) override;
   // The store that was opened last, while it is in use.
   std::shared_ptr<const MemoryKv> opened() const { return opened_.lock(); }

@@ -176,7 +176,8 @@ Result<void> RocksStateStorage::advance(std::size_t drive, std::uint64_t index) 
   return store(drive, *current);
 }
 
-std::vector<Result<void>> RocksStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) {
+std::vector<Result<void>> RocksStateStorage::copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index,
+                                                  const Condition& wanted) {
   const std::string scratch = root_ + "/" + std::string(kScratch);
   std::vector<Result<void>> results;
   Result<Current> source = [&]() -> Result<Current> {
@@ -188,6 +189,7 @@ std::vector<Result<void>> RocksStateStorage::copy(std::size_t from, std::vector<
     std::error_code ignored;
     std::filesystem::remove_all(full_path(from, scratch), ignored);
     TRY_OK(store->checkpoint(full_path(from, scratch)));
+    if (!wanted()) return Error(Errc::conflict, "the copy would hold more than it may");
     current->mark.index = index;
     return *current;
   }();

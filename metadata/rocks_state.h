@@ -50,10 +50,11 @@ class RocksStateStorage final : public StateStorage {
   Result<std::optional<StateMark>> mark(std::size_t drive) override;
   Result<std::shared_ptr<KvStore>> open(std::size_t drive) override;
   Result<void> advance(std::size_t drive, std::uint64_t index) override;
-  std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) override;
+  std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index,
+                                 const Condition& wanted) override;
   Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) override;
   Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) override;
-  Result<void> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) override;
+  Result<bool> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) override;
   Room room(std::size_t drive) override;
   Result<void> clear(std::size_t drive) override;
 

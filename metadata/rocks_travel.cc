@@ -155,11 +155,15 @@ Result<std::unique_ptr<StateImport>> RocksStateStorage::import_to(std::size_t dr
   return std::unique_ptr<StateImport>(std::make_unique<Import>(*this, drive, directory));
 }
 
-Result<void> RocksStateStorage::split_off(std::size_t drive, StateStorage& other, const Change& change, std::uint64_t index) {
+Result<bool> RocksStateStorage::split_off(std::size_t drive, StateStorage& other, const Change& change, std::uint64_t index) {
   auto& child = dynamic_cast<RocksStateStorage&>(other);
   const std::string scratch = child.root_ + "/scratch";
   TRY_OK(child.make_root(drive));
   const std::lock_guard child_lock(child.slots_[drive].mutex);
+  if (!child.slots_[drive].store.expired()) return false;
+  const auto there = child.load(drive);
+  if (!there && there.error().code != Errc::corrupt) return there.error();
+  if (there && *there && (*there)->mark.index >= index) return false;
   std::error_code ignored;  // what a power cut left
   std::filesystem::remove_all(full_path(drive, scratch), ignored);
   {
@@ -174,7 +178,8 @@ Result<void> RocksStateStorage::split_off(std::size_t drive, StateStorage& other
     TRY_OK(change(*born));
     TRY_OK(born->flush());
   }
-  return child.take_in(drive, scratch, StateLineage::random(shared_.rng()), index);
+  TRY_OK(child.take_in(drive, scratch, StateLineage::random(shared_.rng()), index));
+  return true;
 }
 
 }  // namespace gabion::metadata

@@ -35,7 +35,10 @@ task<StateHost::Checkpoint> StateHost::make_checkpoint() {
   }
   if (store == nullptr) co_return checkpoint;  // the state is being replaced
   checkpoint.begun = true;
-  co_await offload(options_.background, [this, &checkpoint, &store] {
+  if (options_.splits != nullptr && !options_.splits->may_copy(options_.group)) checkpoint.drives.clear();
+  // A copy holds what was applied up to the moment it is taken.
+  const auto undivided = [this, divisions = divisions_.load()] { return divisions_.load() == divisions; };
+  co_await offload(options_.background, [this, &checkpoint, &store, &undivided] {
     if (storage_.room(checkpoint.primary) == Room::none) {
       checkpoint.flushed = Error(Errc::exhausted, "the drive of the metadata state has no space for a flush");
     } else if (!mutated(Mutation::truncate_log_early)) {
@@ -43,7 +46,7 @@ task<StateHost::Checkpoint> StateHost::make_checkpoint() {
     }
     if (checkpoint.flushed) checkpoint.flushed = storage_.advance(checkpoint.primary, checkpoint.index);
     if (checkpoint.flushed && !checkpoint.drives.empty()) {
-      checkpoint.results = storage_.copy(checkpoint.primary, checkpoint.drives, checkpoint.index);
+      checkpoint.results = storage_.copy(checkpoint.primary, checkpoint.drives, checkpoint.index, undivided);
     }
     store.reset();
   });
@@ -58,8 +61,9 @@ task<void> StateHost::finish_checkpoint(Checkpoint checkpoint) {
     StateCopyStatus& copy = copies_[checkpoint.drives[i]];
     if (result) copy.covered = std::max(copy.covered, checkpoint.index);
     if (!copy.healthy || copy.primary) continue;
-    // A full drive keeps its old copy and the log beyond it: there is no other whole copy to lose.
-    if (!result && result.error().code == Errc::exhausted) continue;
+    // A full drive keeps its old copy and the log beyond it: there is no other whole copy to lose. So does one whose copy was
+    // overtaken by a split.
+    if (!result && (result.error().code == Errc::exhausted || result.error().code == Errc::conflict)) continue;
     copy.error = result ? std::string() : result.error().message;
   }
   if (checkpoint.flushed) {

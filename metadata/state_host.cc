@@ -5,6 +5,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "metadata/mutation.h"
+#include "metadata/raft/node.h"
 
 namespace gabion::metadata {
 namespace {
@@ -39,7 +40,12 @@ std::shared_ptr<const StateView> StateHost::current() const {
   return view_;
 }
 
-bool StateHost::has_state() const { return machine_ != nullptr && copies_[primary_].healthy; }
+bool StateHost::is_first_copy_due() const {
+  const std::lock_guard lock(mutex_);
+  return applied_ >= raft::kBaseIndex && std::any_of(copies_.begin(), copies_.end(), [](const StateCopyStatus& copy) {
+    return copy.healthy && copy.covered < raft::kBaseIndex;
+  });
+}
 
 void StateHost::note_copy(std::size_t drive, std::uint64_t index) {
   const std::lock_guard lock(mutex_);
@@ -259,6 +265,7 @@ task<Result<std::string>> StateHost::divide(std::string command) {
   if (!split) co_return machine_->apply(machine_->applied() + 1, command);
   CO_CHECK(machine_->commit());
   CO_CHECK(co_await prepare(*split));
+  ++divisions_;
   CO_TRY(auto result, machine_->apply(machine_->applied() + 1, command));
   CO_CHECK(machine_->commit());
   {
@@ -274,7 +281,8 @@ task<Result<void>> StateHost::prepare(SplitRange split) {
   GABION_CHECK(options_.splits != nullptr, "a group is divided where it cannot be");
   for (bool said = false;; said = true) {
     auto prepared = co_await options_.splits->prepare(split, storage_, primary_);
-    if (prepared || prepared.error().code != Errc::exhausted || ending_) co_return prepared;
+    if (prepared || prepared.error().code != Errc::exhausted) co_return prepared;
+    if (options_.splits->is_ending() || !copies_[primary_].healthy) co_return prepared;
     if (!said) {
       LOG(error, "metadata", "there is no space to divide the metadata state; waiting for some", field("group", options_.group),
           field("error", prepared.error().message));

@@ -29,6 +29,11 @@ class SplitHost {
   virtual task<Result<void>> prepare(SplitRange split, StateStorage& storage, std::size_t drive) = 0;
   // It was applied.
   virtual void divided(GroupId parent, GroupId child) = 0;
+  // All that was ever split off here is on all drives that work. Before, a copy of the parent must not be past the split: with
+  // it alone, nobody could make the child's state again.
+  virtual bool may_copy(GroupId parent) const = 0;
+  // The node stops, and no split waits for space any more.
+  virtual bool is_ending() const = 0;
 };
 
 struct StateCopyStatus {
@@ -64,6 +69,7 @@ class StateHost final : public raft::ReplicatedState {
   task<Result<std::vector<std::string>>> apply(std::uint64_t index, std::vector<std::string> commands) override;
   task<Result<std::uint64_t>> persist() override;
   task<Result<void>> install(NodeId from, std::uint64_t index) override;
+  bool is_first_copy_due() const override;
   Room room() override;
 
   // What to read from, which has all that was ever applied here, or nullptr while there is none. It stays readable while the
@@ -74,14 +80,10 @@ class StateHost final : public raft::ReplicatedState {
   // The same, when the move to another drive that is under way is over.
   task<std::shared_ptr<const StateView>> settled();
   task<Result<PinnedState>> pin();
-  // There is a state to go on with; it may be behind.
-  bool has_state() const;
   // The drive has a copy that somebody else made.
   void note_copy(std::size_t drive, std::uint64_t index);
   // The drive is gone, and fail_drive() follows.
   void note_lost(std::size_t drive, std::string why) { set_failed(drive, std::move(why)); }
-  // No split waits for space any more, as this node stops.
-  void end_waiting() { ending_ = true; }
   // The drive is gone. Moves to another one when the state was there.
   task<Result<void>> fail_drive(std::size_t drive, std::string why);
   // `seen` cannot be read: moves away from it, unless that was done already.
@@ -138,7 +140,7 @@ class StateHost final : public raft::ReplicatedState {
   std::shared_ptr<KvStore> opened_;  // what the machine works on
   std::unique_ptr<StateMachine> machine_;
   std::uint64_t reached_ = 0;  // the highest entry that was ever applied or must be
-  bool ending_ = false;
+  std::atomic<std::uint64_t> divisions_{0};  // that were applied, or are about to be
 
   mutable std::mutex mutex_;
   std::shared_ptr<const StateView> view_;  // of opened_, once it is up to date

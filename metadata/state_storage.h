@@ -70,15 +70,18 @@ class StateStorage {
   // Records that the open store of this drive holds, flushed, all commands up to `index`.
   virtual Result<void> advance(std::size_t drive, std::uint64_t index) = 0;
   // Makes each of `to` hold a copy of the open store of `from`, which holds all commands up to `index`. A power cut leaves the
-  // old or the new copy.
-  virtual std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index) = 0;
+  // old or the new copy. conflict, and the old ones stay, unless `wanted` says yes once it is certain what the copy will hold.
+  using Condition = std::function<bool()>;
+  virtual std::vector<Result<void>> copy(std::size_t from, std::vector<std::size_t> to, std::uint64_t index,
+                                         const Condition& wanted) = 0;
   // The open store of this drive, flushed. At most one import to a drive at a time.
   virtual Result<std::unique_ptr<StateExport>> export_open(std::size_t drive) = 0;
   virtual Result<std::unique_ptr<StateImport>> import_to(std::size_t drive) = 0;
-  // Makes the same drive of `child`, which is of the same kind and not open there, hold what the open store of this drive holds
-  // with `change` made to it: a state with all commands of its own up to `index`. Durable. A power cut leaves all or nothing.
+  // Makes the same drive of `child`, which is of the same kind, hold what the open store of this drive holds with `change` made
+  // to it: a state with all commands of its own up to `index`. Durable. A power cut leaves all or nothing. False, and nothing
+  // is changed, where the drive has such a state or a later one, or one that is open.
   using Change = std::function<Result<void>(KvStore&)>;
-  virtual Result<void> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) = 0;
+  virtual Result<bool> split_off(std::size_t drive, StateStorage& child, const Change& change, std::uint64_t index) = 0;
   // Of the open store of this drive, and those of other groups on it.
   virtual Room room(std::size_t) { return Room::ample; }
   // Makes the drive hold nothing.

@@ -80,6 +80,7 @@ void NodeGroup::receive(NodeId from, const std::string& bytes) {
     LOG(warn, "metadata", "a message is dropped", field("from", to_string(from)), field("error", message.error().message));
     return;
   }
+  heard_[from] = clock_.now();
   switch (message->kind) {
     case Message::Kind::ping: return on_ping(from, *message);
     case Message::Kind::ping_result: return on_ping_result(from, *message);
@@ -287,7 +288,6 @@ task<Result<std::optional<Journal::Cut>>> NodeGroup::make_durable() {
   if (!mutated(Mutation::cut_log_early)) {
     CO_TRY(durable, co_await state_.persist());
   }
-  copied_ = copied_ || (snapshot && snapshot->index <= durable);
   if (failure_ || !snapshot || snapshot->index > durable) co_return std::optional<Journal::Cut>();
   Journal::Cut cut;
   cut.snapshot = *snapshot;

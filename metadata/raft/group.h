@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <mutex>
 
 #include "metadata/raft/journal.h"
@@ -29,10 +30,9 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   void fail(const Error& error);
   // Makes the state durable, and tells what of the log that makes unnecessary. Nothing when that cannot be told now.
   task<Result<std::optional<Journal::Cut>>> make_durable();
-  // There is a state, and it was not copied to all drives since it was opened.
-  bool is_first_copy_due() const { return started_ && library_.snapshot() && !copied_; }
+  bool is_first_copy_due() const { return state_.is_first_copy_due(); }
   void campaign();
-  // Where this node leads: lets the member lead that has most of the log.
+  // Where this node leads: lets a member lead that is there and has most of the log.
   task<void> hand_over(Context ctx);
   // Refuses new proposals; returns when those that wait are done, or cannot be for now.
   task<void> drain();
@@ -190,7 +190,7 @@ class NodeGroup final : public RaftGroup, private Library::Host {
   std::optional<std::pair<std::uint64_t, std::uint64_t>> members_version_;
   std::vector<Member> members_;
   bool only_voter_ = false;
-  bool copied_ = false;
+  std::map<NodeId, TimePoint> heard_;  // when there was a message of a member
   std::optional<TimePoint> campaigns_until_;
   std::map<std::uint64_t, Batch> in_flight_;  // by index
   std::deque<Committed> committed_;

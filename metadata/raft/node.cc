@@ -43,6 +43,7 @@ std::vector<GroupId> RaftNode::known() const { return journal_->groups(); }
 
 task<Result<RaftGroup*>> RaftNode::open_group(GroupId id, ReplicatedState& state, std::vector<Member> founders) {
   GABION_CHECK(!groups_.contains(id), "a group is opened twice");
+  if (unusable_.contains(id)) co_return Error(Errc::unavailable, "the group cannot be used before the next start");
   Recovered recovered = journal_->take(id);
   if (recovered.empty() && !founders.empty()) {
     // The first entry says who the members are; it is the same on each of them, and so is its term.
@@ -54,16 +55,16 @@ task<Result<RaftGroup*>> RaftNode::open_group(GroupId id, ReplicatedState& state
     co_await journal_->flush();
     if (journal_->failure()) co_return *journal_->failure();
   }
-  auto& group = groups_[id];
-  group = std::make_unique<NodeGroup>(id, state, options_, *journal_);
-  if (auto started = group->start(std::move(recovered)); !started) {
-    co_await group->close();
-    groups_.erase(id);
+  auto made = std::make_unique<NodeGroup>(id, state, options_, *journal_);
+  if (auto started = made->start(std::move(recovered)); !started) {
+    unusable_.insert(id);
+    co_await made->close();
     co_return started.error();
   }
-  co_await group->catch_up_alone();
+  NodeGroup& group = *groups_.emplace(id, std::move(made)).first->second;
+  co_await group.catch_up_alone();
   if (journal_->bytes() >= checkpoint_at_) checkpoint_soon();
-  co_return group.get();
+  co_return &group;
 }
 
 // The log begins behind the base, so that nobody can play it on a state that does not have the base.
@@ -137,7 +138,8 @@ task<void> RaftNode::make_checkpoints() {
 }
 
 // The youngest groups first. A group that was split off has its first state on one drive, until it is copied to the others;
-// should the drive fail before, it is made again from the group it was split off, whose log must not be cut until then.
+// should the drive fail before, it is made again from the group it was split off and goes on with its own log, so that neither
+// log must be cut until then.
 task<Result<void>> RaftNode::checkpoint() {
   const auto turn = co_await checkpoint_turn_.take();
   std::map<GroupId, Journal::Cut> cuts;
@@ -149,9 +151,9 @@ task<Result<void>> RaftNode::checkpoint() {
     held = held || group == groups_.end();  // it is about to be opened
     if (group == groups_.end()) continue;
     auto durable = co_await group->second->make_durable();
+    held = held || group->second->is_first_copy_due();
     if (!durable) result = durable.error();
     else if (*durable && !held) cuts.emplace(*id, std::move(**durable));
-    held = held || group->second->is_first_copy_due();
   }
   if (journal_->groups() != known) cuts.clear();  // one was split off meanwhile
   if (!cuts.empty() && !journal_->failure()) {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include "metadata/log.h"
 #include "metadata/raft/raft.h"
@@ -64,7 +65,9 @@ class RaftNode {
 
   // Starts the group. One that the log does not know is founded with `founders`, which must be the same on each of them;
   // with none it waits for a leader that adds this node. Returns when a group that this node leads alone has applied its log.
+  // Where that fails for what the log has, the group is unusable until the node is opened again.
   task<Result<RaftGroup*>> open_group(GroupId group, ReplicatedState& state, std::vector<Member> founders);
+  bool is_unusable(GroupId group) const { return unusable_.contains(group); }
 
   // Founds a group that has a state before it has a log: the state holds everything up to entry kBaseIndex, the same on each of
   // the founders. Who has no such state gets one from who leads the group. Durable; open_group() follows.
@@ -100,6 +103,7 @@ class RaftNode {
   RaftNodeOptions options_;
   std::unique_ptr<Journal> journal_;
   std::map<GroupId, std::unique_ptr<NodeGroup>> groups_;
+  std::set<GroupId> unusable_;
   Gate gate_;
   Turn checkpoint_turn_;
   Event checkpoint_due_;

@@ -77,6 +77,8 @@ class ReplicatedState {
   virtual task<Result<std::vector<std::string>>> apply(std::uint64_t index, std::vector<std::string> commands) = 0;
   // Makes everything applied so far durable and gives its index: the log may then be cut behind it.
   virtual task<Result<std::uint64_t>> persist() = 0;
+  // A drive that works has nothing of the state yet.
+  virtual bool is_first_copy_due() const { return false; }
   // What the place of the state has room for.
   virtual Room room() { return Room::ample; }
   // Replaces the state by the one of `from`, which holds at least everything up to `index`. Durable and swapped in whole.

@@ -50,6 +50,11 @@ Result<void> NodeMetadata::open_member(NodeId self, const ClusterId& cluster, St
     const std::shared_lock lock(mutex_);
     return exist_.contains(group);
   };
+  options.start_of = [this](metadata::GroupId group) {
+    const std::shared_lock lock(mutex_);
+    const auto found = exist_.find(group);
+    return found != exist_.end() ? found->second : std::string();
+  };
   options.allow_new = start != Start::restart;
   options.rocks.block_cache_bytes = options_.config.metadata_cache_bytes;
   TRY(member_, block_on(options_.background, metadata::LocalMetadata::open(std::move(options))));
@@ -120,8 +125,8 @@ void NodeMetadata::follow(const metadata::Metadata::VersionedClusterState& curre
   routed_->follow(current);
   root_->set_members(members);
   const std::unique_lock lock(mutex_);
-  for (const metadata::RangeInfo& range : current.state.ranges()) exist_.insert(range.group());
-  for (const metadata::PendingSplit& split : current.state.splits()) exist_.insert(split.child());
+  for (const metadata::RangeInfo& range : current.state.ranges()) exist_[range.group()] = range.start();
+  for (const metadata::PendingSplit& split : current.state.splits()) exist_[split.child()] = split.at();
   for (const auto& [id, way] : ways_) way->set_members(members);
   members_ = std::move(members);
 }

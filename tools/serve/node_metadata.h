@@ -76,7 +76,7 @@ class NodeMetadata {
   // Guarded by mutex_.
   mutable std::shared_mutex mutex_;
   std::vector<NodeId> members_;
-  std::set<metadata::GroupId> exist_{metadata::kRootGroup};
+  std::map<metadata::GroupId, std::string> exist_{{metadata::kRootGroup, {}}};  // with the starts of their ranges
   std::map<metadata::GroupId, std::unique_ptr<metadata::ClusterMetadata>> ways_;  // to the other groups
 };
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "metadata/rocks_state.h"
 #include "tests/unit/metadata/subject.h"
 
 namespace gabion::metadata::test {
@@ -66,6 +67,39 @@ TEST_CASE("a group that is split off has a state of its own on each drive, and i
   halves.check();
   halves.subject.reopen();
   halves.check();
+}
+
+TEST_CASE("a state that is split off takes the place of no other, and a copy that is not wanted any more of none") {
+  gabion::test::TempDir dir;
+  SeededRng rng(3);
+  std::vector<std::unique_ptr<PosixDisk>> disks;
+  std::vector<RocksDrives::Place> places;
+  for (const char* const name : {"/one", "/two"}) {
+    std::filesystem::create_directories(dir.path() + name);
+    disks.push_back(PosixDisk::open_root(dir.path() + name).value());
+    places.push_back({disks.back().get(), dir.path() + name});
+  }
+  RocksStates states(std::move(places), {}, rng);
+  StateStorage& parent = states.of(0);
+  StateStorage& child = states.of(kChild);
+  const auto open = parent.open(0).value();
+  int made = 0;
+  const auto change = [&made](KvStore&) { return ++made, Result<void>(); };
+  CHECK(parent.split_off(0, child, change, 2).value());
+  CHECK(!parent.split_off(0, child, change, 2).value());
+  {
+    const auto later = child.open(0).value();
+    CHECK(!parent.split_off(0, child, change, 3).value());
+    REQUIRE(later->flush().has_value());
+    REQUIRE(child.advance(0, 7).has_value());
+  }
+  CHECK(!parent.split_off(0, child, change, 2).value());
+  CHECK(made == 1);
+  CHECK(child.mark(0).value()->index == 7);
+
+  CHECK(parent.copy(0, {1}, 5, [] { return true; }).front().has_value());
+  CHECK(parent.copy(0, {1}, 6, [] { return false; }).front().error().code == Errc::conflict);
+  CHECK(parent.mark(1).value()->index == 5);
 }
 
 TEST_CASE("what an interrupted split left on the drive is in nobody's way") {

@@ -60,6 +60,7 @@ class Node {
     options.rng = &world_.rng();
     options.metrics = &metrics_;
     options.exists = [this](GroupId group) { return exist.contains(group); };
+    options.start_of = [this](GroupId group) { return starts[group]; };
     options.allow_new = !was_here_;
     options.checkpoint_log_bytes = checkpoint_log_bytes;
     options.entry_memory_bytes = entry_memory_bytes;
@@ -90,6 +91,13 @@ class Node {
   LocalMetadata& all() { return *metadata_; }
   int states_that_came() const { return fetcher_->came; }
   std::set<GroupId> exist{kRootGroup};  // groups that the cluster has, as far as the node knows
+  std::map<GroupId, std::string> starts;  // of their ranges
+  // What a drive holds of a group, or will.
+  MemoryImage& image(GroupId group, std::size_t drive) {
+    auto& images = (*images_)[group];
+    while (images.size() < disks_.size()) images.push_back(std::make_shared<MemoryImage>());
+    return *images[drive];
+  }
   std::uint64_t entry_memory_bytes = 32 * MiB;
   raft::GroupStatus status() const { return metadata_->status().group; }
 
