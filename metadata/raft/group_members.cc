@@ -1,6 +1,7 @@
 // Changes of the members, one at a time and each decided by the log: a node is added without a vote, brought up to date, and
 // only then promoted (thesis 4.2.1).
 #include <algorithm>
+#include <tuple>
 
 #include "common/log.h"
 #include "metadata/raft/group.h"
@@ -116,15 +117,26 @@ task<Result<void>> NodeGroup::transfer_now(Context ctx, NodeId to) {
 
 task<void> NodeGroup::hand_over(Context ctx) {
   const GroupStatus now = status();
-  std::optional<std::size_t> heir;
+  struct Heir {
+    bool heard = false;
+    std::uint64_t matched = 0;
+    NodeId node{};
+  };
+  std::vector<Heir> heirs;
   for (std::size_t i = 0; i < now.matched.size(); ++i) {
-    if (now.members[i].role != MemberRole::voter || now.members[i].node == self_) continue;
-    if (!heir || now.matched[i] > now.matched[*heir]) heir = i;
+    const NodeId node = now.members[i].node;
+    if (now.members[i].role != MemberRole::voter || node == self_) continue;
+    const auto heard = heard_.find(node);
+    heirs.push_back({heard != heard_.end() && clock_.now() - heard->second < timing_.election, now.matched[i], node});
   }
-  if (!now.leads || !heir) co_return;
-  const NodeId to = now.members[*heir].node;
-  if (auto done = co_await transfer(ctx, to); !done) {
-    LOG(warn, "metadata", "the leadership could not be handed over", field("group", id_), field("to", to_string(to)),
+  std::sort(heirs.begin(), heirs.end(), [](const Heir& a, const Heir& b) {
+    return std::tie(a.heard, a.matched) > std::tie(b.heard, b.matched);
+  });
+  for (const Heir& heir : heirs) {
+    if (!leads_ || clock_.now() >= ctx.deadline) co_return;
+    const auto done = co_await transfer(ctx, heir.node);
+    if (done) co_return;
+    LOG(warn, "metadata", "the leadership could not be handed over", field("group", id_), field("to", to_string(heir.node)),
         field("error", done.error().message));
   }
 }

@@ -38,7 +38,11 @@ struct Divided {
   }
   void split() {
     CHECK(try_commit(trio.leader().all().root(), split_range()).value().outcome() == APPLIED);
-    for (const std::uint32_t n : {1u, 2u, 3u}) trio.node(n).exist.insert(kChild);
+    for (const std::uint32_t n : {1u, 2u, 3u}) tell_of_child(trio.node(n));
+  }
+  void tell_of_child(Node& node) {
+    node.exist.insert(kChild);
+    node.starts[kChild] = row(bucket, "key5");
   }
   // Where the child is led, as soon as it is.
   Node& child_leader() {
@@ -195,6 +199,69 @@ TEST_CASE("a node that is to stop lets others lead all that it leads, without an
   CHECK(&divided.trio.leader() != &before);
   CHECK(&divided.child_leader() != &before);
   CHECK(divided.trio.world().clock().now() - began < 500ms);
+}
+
+TEST_CASE("a node that is to stop does not count on a member that is dead") {
+  Divided divided;
+  Node& before = divided.trio.leader();
+  REQUIRE(&before == &divided.trio.node(1));
+  divided.trio.node(2).stop();
+  divided.trio.world().run_for(2s);
+  const auto began = divided.trio.world().clock().now();
+  divided.trio.world().run(before.all().hand_over(2s));
+  CHECK(!before.status().leads);
+  CHECK(&divided.trio.leader({1, 3}) == &divided.trio.node(3));
+  CHECK(divided.trio.world().clock().now() - began < 500ms);
+}
+
+TEST_CASE("a member that will get to the split does not open the new group with nothing before") {
+  Divided divided;
+  Node& slow = divided.trio.node(3);
+  divided.tell_of_child(slow);
+  for (int i = 0; i < 100; ++i) {
+    slow.all().receive(NodeId{1}, kChild, "a message of who got to it already");
+    divided.trio.world().run_for(100ms);
+  }
+  CHECK(slow.all().find(kChild) == nullptr);
+  divided.split();
+  divided.write_to_child(8);
+  divided.settle_child();
+  CHECK(slow.states_that_came() == 0);
+  CHECK(voters(slow.all().find(kChild)->raft().status()).size() == 3);
+}
+
+TEST_CASE("no copy of a group is past a split while the new group has no copy on that drive") {
+  Divided divided(true);
+  Node& node = divided.trio.node(1);
+  divided.trio.world().run(node.all().checkpoint());
+  node.image(kChild, 1).refuses_copies = true;
+  divided.split();
+  divided.write_to_child(7);
+  for (int i = 0; i < 2; ++i) divided.trio.world().run(node.all().checkpoint());
+  const auto failed = divided.trio.world().run(node.fail_drive(0));
+  INFO((failed ? std::string() : failed.error().message));
+  REQUIRE(failed.has_value());
+  CHECK(divided.read(node.all().root(), 4) == "value4");
+  CHECK(divided.read(*divided.child_leader().all().find(kChild), 7) == "value7");
+  CHECK(divided.read(*divided.child_leader().all().find(kChild), 9) == "value9");
+  divided.write_to_child(8);
+}
+
+TEST_CASE("a group that cannot be opened takes no other with it, and is opened as soon as it can be") {
+  Divided divided(true);
+  Node& node = divided.trio.node(1);
+  divided.split();
+  divided.child_leader();
+  node.stop();
+  for (const std::size_t drive : {0u, 1u}) node.image(kChild, drive).failed = true;
+  node.start({});
+  CHECK(divided.read(node.all().root(), 4) == "value4");
+  divided.trio.world().run_for(5s);
+  CHECK(node.all().find(kChild) == nullptr);
+  for (const std::size_t drive : {0u, 1u}) node.image(kChild, drive).failed = false;
+  divided.trio.world().run_for(2s);
+  REQUIRE(node.all().find(kChild) != nullptr);
+  CHECK(divided.read(*divided.child_leader().all().find(kChild), 9) == "value9");
 }
 
 TEST_CASE("the state of a group that was just split off is made again when its drive fails") {
