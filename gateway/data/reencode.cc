@@ -155,7 +155,7 @@ task<Result<void>> Reencoder::carry_out(Context ctx, Assignment begun) {
   }
   for (;;) {
     CO_TRY(const std::uint64_t failed, co_await walk(ctx, begun, Walk::recode));
-    CO_TRY(const std::uint64_t left, co_await walk(ctx, begun, Walk::count));
+    CO_TRY(const std::uint64_t left, co_await walk(ctx, begun, Walk::last));
     if (!goes_on(begun)) co_return interrupted();
     {
       const std::lock_guard lock(mutex_);
@@ -173,6 +173,7 @@ bool Reencoder::wide(const metadata::Manifest& manifest) const {
 }
 
 task<Result<std::uint64_t>> Reencoder::walk(Context ctx, Assignment begun, Walk what) {
+  const WallMicros since = core_.deps.clock.wall();
   std::uint64_t sum = 0;
   std::set<metadata::GroupId> seen;
   for (bool more = true; more;) {
@@ -181,27 +182,47 @@ task<Result<std::uint64_t>> Reencoder::walk(Context ctx, Assignment begun, Walk 
     for (const metadata::GroupId group : groups) {
       if (!seen.insert(group).second) continue;
       more = true;
-      CO_TRY(const std::uint64_t found, co_await walk_group(ctx, begun, what, group));
+      CO_TRY(const std::uint64_t found, co_await walk_group(ctx, begun, what, group, since));
       sum += found;
     }
   }
   co_return sum;
 }
 
-task<Result<std::uint64_t>> Reencoder::walk_group(Context ctx, Assignment begun, Walk what, metadata::GroupId group) {
+task<Result<std::uint64_t>> Reencoder::walk_group(Context ctx, Assignment begun, Walk what, metadata::GroupId group,
+                                                   WallMicros since) {
   std::uint64_t sum = 0;
   for (metadata::ManifestId last = 0;;) {
     if (!goes_on(begun)) co_return interrupted();
     CO_TRY(const auto page, co_await core_.deps.metadata.manifests(ctx, group, last, kManifestsPerPage));
-    if (page.empty()) co_return sum;
+    if (page.empty()) break;
     last = page.back().id;
     std::vector<Item> items;
     for (const auto& entry : page) {
       if (!begun.share.owns_number(entry.id) || !wide(entry.manifest)) continue;
       items.push_back({group, entry.id, static_cast<std::uint64_t>(entry.manifest.blocks_size())});
-      if (what == Walk::count) sum += items.back().blocks;
+      if (what != Walk::recode) sum += items.back().blocks;
     }
     if (what == Walk::recode) sum += co_await recode_all(ctx, begun, std::move(items));
+  }
+  if (what != Walk::last) co_return sum;
+  CO_TRY(const std::uint64_t deleted, co_await deleted_since(ctx, begun, group, since));
+  co_return sum + deleted;
+}
+
+task<Result<std::uint64_t>> Reencoder::deleted_since(Context ctx, Assignment begun, metadata::GroupId group, WallMicros since) {
+  std::uint64_t sum = 0;
+  for (metadata::ManifestId last = 0;;) {
+    if (!goes_on(begun)) co_return interrupted();
+    CO_TRY(const auto page, co_await core_.deps.metadata.doomed(ctx, group, last, kManifestsPerPage));
+    if (page.empty()) co_return sum;
+    last = page.back().manifest();
+    for (const metadata::Doomed& entry : page) {
+      const bool wide = entry.data_shards() + entry.parity_shards() > core_.profile().total();
+      if (wide && entry.doomed_us() >= since && begun.share.owns_number(entry.manifest())) {
+        sum += static_cast<std::uint64_t>(entry.blocks_size());
+      }
+    }
   }
 }
 

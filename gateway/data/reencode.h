@@ -63,8 +63,9 @@ class Reencoder {
   };
   // A manifest's new blocks, until it is known whether they are its own.
   class Attempt;
-  // What a walk is for.
-  enum class Walk { count, recode };
+  // What a walk is for. The last one is to find nothing: it counts also what was deleted since it began, which may live on in a
+  // group that it had passed.
+  enum class Walk { count, recode, last };
 
   task<void> cycle();
   std::optional<Assignment> current() const;
@@ -72,7 +73,8 @@ class Reencoder {
   task<Result<void>> carry_out(Context ctx, Assignment begun);
   // Through all groups. Gives how many blocks of this share are wide, or were and could not be coded anew.
   task<Result<std::uint64_t>> walk(Context ctx, Assignment begun, Walk what);
-  task<Result<std::uint64_t>> walk_group(Context ctx, Assignment begun, Walk what, metadata::GroupId group);
+  task<Result<std::uint64_t>> walk_group(Context ctx, Assignment begun, Walk what, metadata::GroupId group, WallMicros since);
+  task<Result<std::uint64_t>> deleted_since(Context ctx, Assignment begun, metadata::GroupId group, WallMicros since);
   task<std::uint64_t> recode_all(Context ctx, Assignment begun, std::vector<Item> items);
   // Gives how many blocks failed.
   task<std::uint64_t> recode_one(Context ctx, Assignment begun, Item item);

@@ -210,6 +210,23 @@ TEST_CASE("blocks beyond repair keep the job from its end, and others from nothi
   CHECK(w.reencoder.progress().finished);
 }
 
+TEST_CASE("what is deleted during the last walk may have gone to another group: that was no last walk") {
+  NarrowingWorld w;
+  w.put_objects();
+  const metadata::Manifest wide = w.metadata.at(w.metadata.id_of("key700000"));
+  w.narrow();
+  w.metadata.before_doomed = [&] {
+    w.metadata.put("moved", wide);
+    w.metadata.remove("moved");
+  };
+  w.reencoder.assign(w.work());
+  for (int i = 0; i < 1000 && w.metadata.before_doomed; ++i) w.world.run_for(std::chrono::milliseconds(10));
+  w.world.run_for(seconds(3));
+  CHECK_FALSE(w.reencoder.progress().finished);
+  w.world.run_for(seconds(30));
+  CHECK(w.reencoder.progress().finished);
+}
+
 TEST_CASE("a command whose outcome is not known erases nothing") {
   NarrowingWorld w;
   w.put_objects();
