@@ -1,4 +1,5 @@
 // When rings are settled and dropped: not before every group of the metadata knows.
+#include "metadata/cluster/fence.h"
 #include "tests/unit/cluster/control_world.h"
 
 namespace gabion::metadata::cluster::test {
@@ -115,6 +116,64 @@ TEST_CASE("a node that is lost is given up also while a group does not answer") 
   world.stop(world.node(3));
   world.pass(minutes(12));
   CHECK(world.state().nodes(2).out());
+}
+
+TEST_CASE("no group hears of a ring before that is committed, though a node is given up as another is dropped") {
+  World world(4, 4);
+  world.split("m");
+  const std::uint64_t before = world.state().ring_epoch();
+  world.node(2).write_ring = before;
+  ClusterState fenced = world.state();
+  REQUIRE(raise_fence(fenced, start_job(fenced, JOB_ORPHANS, "", {})).value());
+  world.set_state(std::move(fenced));
+  world.stop(world.node(3));
+  world.pass(seconds(10));
+  world.metadata.others[1].up = false;
+  world.node(2).write_ring = 0;
+  int told = 0;
+  world.metadata.on_commit = [&](const Command& command) {
+    if (!command.has_set_rings()) return;
+    ++told;
+    CHECK(command.set_rings().epoch() <= world.state().ring_epoch());
+    CHECK(command.set_rings().oldest() <= world.state().ring_epoch());
+  };
+  world.pass(minutes(9));
+  CHECK(told > 0);
+  CHECK(world.state().previous_rings_size() == 1);
+  world.pass(minutes(2));
+  CHECK(world.state().nodes(2).out());
+}
+
+TEST_CASE("a search for orphans waits where the last rebalance left blocks beyond repair, and goes on after one that did not") {
+  World world(3);
+  world.set_state(add_drives(world.state(), NodeId{1}, drive_infos(50, 1), {})->state);
+  world.pass(seconds(2));
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    world.finish(n);
+    world.node(n).jobs[0].set_failed_blocks(1);
+  }
+  world.pass(seconds(2));
+  REQUIRE(world.state().previous_rings_size() == 1);
+  ClusterState next = world.state();
+  const std::uint64_t search = start_job(next, JOB_ORPHANS, "", {});
+  world.set_state(std::move(next));
+  JobReport ready;
+  ready.set_job(search);
+  ready.set_ready(true);
+  for (std::uint32_t n = 1; n <= 3; ++n) world.node(n).jobs = {ready};
+  world.pass(seconds(5));
+  ClusterState waiting = world.state();
+  CHECK(find_job(waiting, search)->epoch() == 0);
+  start_job(waiting, JOB_REBALANCE, "", {});
+  world.set_state(std::move(waiting));
+  world.pass(seconds(2));
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    world.finish(n);
+    world.node(n).jobs.push_back(ready);
+  }
+  world.pass(seconds(3));
+  ClusterState after = world.state();
+  CHECK(find_job(after, search)->epoch() != 0);
 }
 
 }  // namespace gabion::metadata::cluster::test
