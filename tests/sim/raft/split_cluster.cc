@@ -31,6 +31,7 @@ SplitCluster::SplitCluster(std::uint64_t seed, SplitTroubles troubles)
   SplitMachine::Options options;
   for (std::uint32_t n = 1; n <= kMachines; ++n) options.founders.push_back({NodeId{n}, raft::MemberRole::voter});
   options.exists = [this](GroupId group) { return group <= last_group_; };
+  options.start_of = [this](GroupId group) { return starts_[group]; };
   options.checkpoint_log_bytes = (4 + choices_.below(40)) * KiB;
   options.entry_memory_bytes = (2 + choices_.below(20)) * KiB;
   for (std::uint32_t n = 1; n <= kMachines; ++n) {
@@ -256,7 +257,8 @@ task<void> SplitCluster::divide_all(std::vector<std::string> places) {
   dividing_ = true;
   for (const std::string& place : places) {
     co_await world_.clock().sleep(std::chrono::milliseconds(200 + choices_.below(1500)));
-    const bool done = co_await divide(row(bucket_, place), ++last_group_);
+    starts_[++last_group_] = row(bucket_, place);
+    const bool done = co_await divide(starts_[last_group_], last_group_);
     if (!done) break;
     ++splits_;
     for (const GroupId group : all_groups()) co_await trim(group);

@@ -89,6 +89,7 @@ class SplitCluster {
   std::vector<std::unique_ptr<SplitMachine>> machines_;
   std::set<NodeId> busy_;  // starting or stopping
   GroupId last_group_ = kRootGroup;
+  std::map<GroupId, std::string> starts_;  // of the groups' keys
   BucketId bucket_ = 0;
   std::map<std::string, bool> written_;  // acknowledged keys
   std::size_t reads_ = 0, splits_ = 0, crashes_ = 0;

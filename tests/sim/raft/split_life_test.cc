@@ -60,6 +60,13 @@ struct Alone {
     machine = std::make_unique<SplitMachine>(NodeId{1}, world, network, choices, options);
   }
   void start() { REQUIRE(world.run(run_on(machine->processor().executor(), machine->start())).has_value()); }
+  void begin() {
+    start();
+    bucket = world.run(metadata().root().commit(soon(), create_bucket("b"))).value().bucket().id();
+    for (const std::string key : {"a", "b", "n", "z"}) {
+      REQUIRE(world.run(metadata().root().commit(soon(), put(bucket, key, key))).has_value());
+    }
+  }
   LocalMetadata& metadata() { return *machine->life()->metadata; }
   Context soon() {
     Context ctx;
@@ -92,14 +99,36 @@ struct Alone {
   Gate gate;
 };
 
+// Copies the states so many events after the split was proposed, and then loses their drive. The other one takes no copy of the
+// child, which so is made again from what the parent has there. `late`: after the split was applied, the copies are taken that
+// were begun before. True when the split was over before.
+bool divide_and_copy(std::size_t events, bool late) {
+  Alone alone(5);
+  alone.machine->image(1, 1).refuses_copies = true;
+  alone.begin();
+  bool done = false;
+  spawn(alone.world.executor(), alone.gate, "a split", Alone::divide(alone, alone.machine->life(), done));
+  for (std::size_t i = 0; i < events && !done; ++i) alone.world.step();
+  const bool over = done;
+  if (late) alone.machine->background().pause_for(20ms);
+  alone.world.run(alone.metadata().checkpoint());
+  alone.world.run(alone.gate.close());
+  CHECK(done);
+  const auto lost = alone.world.run(alone.metadata().fail_drive(alone.machine->drive_id(0), "it was pulled out"));
+  INFO((lost ? std::string() : lost.error().message));
+  REQUIRE(lost.has_value());
+  alone.world.run_for(1s);
+  REQUIRE(alone.metadata().find(1) != nullptr);
+  CHECK(alone.read(alone.metadata().root(), "b") == "b");
+  CHECK(alone.read(*alone.metadata().find(1), "n") == "n");
+  alone.world.run(run_on(alone.machine->processor().executor(), alone.machine->stop()));
+  return over;
+}
+
 // Cuts the power so many events after the split was proposed. True when the split was over by then.
 bool divide_and_cut(std::size_t events) {
   Alone alone(5);
-  alone.start();
-  alone.bucket = alone.world.run(alone.metadata().root().commit(alone.soon(), create_bucket("b"))).value().bucket().id();
-  for (const std::string key : {"a", "b", "n", "z"}) {
-    REQUIRE(alone.world.run(alone.metadata().root().commit(alone.soon(), put(alone.bucket, key, key))).has_value());
-  }
+  alone.begin();
   bool done = false;
   spawn(alone.world.executor(), alone.gate, "a split", Alone::divide(alone, alone.machine->life(), done));
   for (std::size_t i = 0; i < events && !done; ++i) alone.world.step();
@@ -128,6 +157,18 @@ bool divide_and_cut(std::size_t events) {
 }
 
 }  // namespace
+
+TEST_CASE("whenever the states are copied during a split, no half is lost with the drive that both are on") {
+  be_quiet();
+  for (const bool late : {false, true}) {
+    std::size_t events = 0;
+    while (!divide_and_copy(events, late)) {
+      INFO("after " << events << " events");
+      REQUIRE(++events < 5000);
+    }
+    CHECK(events > 20);
+  }
+}
 
 TEST_CASE("at whichever moment of a split the power fails, both halves are there afterwards") {
   be_quiet();

@@ -9,7 +9,8 @@ namespace gabion::metadata::test {
 using namespace std::chrono_literals;
 
 SplitMachine::SplitMachine(NodeId id, sim::SimWorld& world, sim::SimNetwork& network, Rng& choices, Options options)
-    : id_(id), world_(world), network_(network), options_(std::move(options)), rng_(choices.next()), processor_(world) {
+    : id_(id), world_(world), network_(network), options_(std::move(options)), rng_(choices.next()), processor_(world),
+      background_(world) {
   for (std::size_t i = 0; i < options_.drives; ++i) {
     threads_.push_back(std::make_unique<sim::SimThread>(world));
     disks_.push_back(std::make_unique<sim::SimDisk>(rng_));
@@ -38,11 +39,13 @@ LocalMetadataOptions SplitMachine::metadata_options(Life& life) {
   for (std::size_t i = 0; i < disks_.size(); ++i) {
     options.drives.emplace_back(drive_ids_[i], disks_[i].get(), "", threads_[i]->executor());
   }
-  options.commit = options.readers = options.background = processor_.executor();
+  options.commit = options.readers = processor_.executor();
+  options.background = background_.executor();
   options.clock = &world_.clock();
   options.rng = &rng_;
   options.metrics = &metrics_;
   options.exists = options_.exists;
+  options.start_of = options_.start_of;
   options.allow_new = new_;
   options.checkpoint_log_bytes = options_.checkpoint_log_bytes;
   options.entry_memory_bytes = options_.entry_memory_bytes;
@@ -134,6 +137,12 @@ task<void> SplitMachine::bury(sim::Crash how) {
   life->metadata.reset();
   lose_power(how);
   life_.reset();
+}
+
+MemoryImage& SplitMachine::image(GroupId group, std::size_t drive) {
+  auto& images = (*images_)[group];
+  while (images.size() < disks_.size()) images.push_back(std::make_shared<MemoryImage>());
+  return *images[drive];
 }
 
 bool SplitMachine::power_lost() const {

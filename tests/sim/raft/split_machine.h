@@ -18,6 +18,7 @@ class SplitMachine {
     std::uint64_t entry_memory_bytes = 8 * KiB;
     std::vector<raft::Member> founders;
     std::function<bool(GroupId)> exists;
+    std::function<std::string(GroupId)> start_of;
   };
   // One run of the process. What uses the metadata enters `work`, which is closed before the metadata stops.
   struct Life {
@@ -47,8 +48,12 @@ class SplitMachine {
   bool power_lost() const;
   std::shared_ptr<Life> life() const { return life_ && life_->up && !life_->dead ? life_ : nullptr; }
   sim::SimThread& processor() { return processor_; }
+  sim::SimThread& background() { return background_; }  // of checkpoints
   sim::SimDisk& disk(std::size_t drive) { return *disks_[drive]; }
   std::size_t drives() const { return disks_.size(); }
+  DriveId drive_id(std::size_t drive) const { return drive_ids_[drive]; }
+  // What a drive holds of a group, or will.
+  MemoryImage& image(GroupId group, std::size_t drive);
   // The state of a group, as text; empty while none is open.
   std::string dump(GroupId group);
 
@@ -62,7 +67,7 @@ class SplitMachine {
   sim::SimNetwork& network_;
   const Options options_;
   SeededRng rng_;
-  sim::SimThread processor_;
+  sim::SimThread processor_, background_;
   std::vector<std::unique_ptr<sim::SimThread>> threads_;
   std::vector<std::unique_ptr<sim::SimDisk>> disks_;
   std::vector<DriveId> drive_ids_;
