@@ -172,9 +172,11 @@ def expectations(server):
     with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
         connection.settimeout(5)
         connection.sendall(signed_put(client, b"", b"Content-Length: 0\r\nExpect: 100-continue\r\n"))
-        check(connection.recv(1000).startswith(b"HTTP/1.1 100 "), "100 Continue comes for an empty body too")
-        # Its commit must not come after the next one.
-        check(connection.recv(1000).startswith(b"HTTP/1.1 200 "), "and then the answer to it")
+        received = connection.recv(1000)
+        check(received.startswith(b"HTTP/1.1 100 "), "100 Continue comes for an empty body too")
+        # The answer to it may come with that. The next upload begins when this one is over.
+        if b"HTTP/1.1 200 " not in received:
+            check(connection.recv(1000).startswith(b"HTTP/1.1 200 "), "and then the answer to it")
     client.put("first", "a", b"hello")
     wrong = wrongly_signed(signed_put(client, b"", b"Content-Length: 5\r\nExpect: 100-continue\r\n"))
     with socket.create_connection(("127.0.0.1", server.port), 5) as connection:
