@@ -21,6 +21,7 @@ using metadata::ClusterState;
 // For the groups to say how many objects they have.
 constexpr Duration kCountTime = std::chrono::seconds(4);
 constexpr Duration kCountTimeOfOne = std::chrono::seconds(1);
+constexpr Duration kLeaderPatience = std::chrono::seconds(3);
 
 void drop_expired(ClusterState& state, WallMicros now) {
   for (int i = state.tokens_size(); i-- > 0;) {
@@ -269,22 +270,34 @@ task<Result<void>> NodeClusterControl::act_on_job(Context ctx, std::uint64_t job
   co_return Result<void>();
 }
 
+// Who has just begun to lead group 0 hears from the leaders of the others within a moment.
+task<Result<RaftGroupView>> NodeClusterControl::led_group(Context ctx, std::uint32_t group) {
+  const TimePoint give_up = std::min(ctx.deadline, options_.clock->now() + kLeaderPatience);
+  for (;;) {
+    CO_TRY(const auto groups, co_await raft(ctx));
+    const auto known = std::find_if(groups.begin(), groups.end(), [group](const RaftGroupView& g) { return g.group == group; });
+    if (known == groups.end()) co_return Error(Errc::not_found, fmt::format("there is no group {}", group));
+    if (known->leader != NodeId{}) co_return *known;
+    if (options_.clock->now() >= give_up) {
+      co_return Error(Errc::unavailable, fmt::format("group {} has no leader now", group));
+    }
+    co_await options_.clock->sleep(std::chrono::milliseconds(100));
+  }
+}
+
 task<Result<void>> NodeClusterControl::transfer(Context ctx, std::uint32_t group, NodeId to) {
-  CO_TRY(const auto groups, co_await raft(ctx));
-  const auto known = std::find_if(groups.begin(), groups.end(), [group](const RaftGroupView& g) { return g.group == group; });
-  if (known == groups.end()) co_return Error(Errc::not_found, fmt::format("there is no group {}", group));
-  if (known->leader == NodeId{}) co_return Error(Errc::unavailable, fmt::format("group {} has no leader now", group));
-  const auto& members = known->members;
+  CO_TRY(const RaftGroupView known, co_await led_group(ctx, group));
+  const auto& members = known.members;
   const auto member = std::find_if(members.begin(), members.end(), [to](const RaftMemberView& m) { return m.node == to; });
   if (member == members.end() || member->role != RaftRole::voter) {
     co_return Error(Errc::denied, fmt::format("{} is no voting member of group {}; see: gabion admin raft status",
                                               gabion::to_string(to), group));
   }
-  if (known->leader == self()) co_return co_await hand_over(ctx, group, to);
+  if (known.leader == self()) co_return co_await hand_over(ctx, group, to);
   boost::json::object body;
   body["group"] = group;
   body["to"] = gabion::to_string(to);
-  CO_CHECK(co_await ask_node(ctx, known->leader, "self/transfer", std::move(body)));
+  CO_CHECK(co_await ask_node(ctx, known.leader, "self/transfer", std::move(body)));
   co_return Result<void>();
 }
 

@@ -61,6 +61,7 @@ class NodeClusterControl final : public ClusterControl {
   // What the groups count that answer soon.
   task<std::map<metadata::GroupId, metadata::Statistics>> count(Context ctx, std::vector<RaftGroupView> groups);
   std::vector<RaftGroupView> group_views(const metadata::ClusterState& state) const;
+  task<Result<RaftGroupView>> led_group(Context ctx, std::uint32_t group);  // unavailable: nobody leads it
   metadata::raft::RaftGroup* own_group(std::uint32_t group) const;  // nullptr: this node is no member of it
   task<Result<RangeFacts>> range_facts(Context ctx, const metadata::ClusterState& state);
   task<Result<boost::json::object>> ask_node(Context ctx, NodeId node, std::string path, boost::json::object body);
