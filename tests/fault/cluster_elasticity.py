@@ -52,7 +52,7 @@ def drain_and_remove(cluster, name):
           f"draining {number} moves {plan['placesMoved']} places, {plan['placesMinimum']} would do")
     cluster.admin("node", "remove", number, "--yes", code=5)  # refused while it is in use
     cluster.admin("node", "drain", number, "--yes", "--wait=300", timeout=900)
-    cluster.admin("node", "remove", number, "--yes")
+    cluster.remove_node(number)
     cluster.kill(name, signal="TERM")
     for drive in Path(cluster.nodes[name]["drives"][0]).parent.iterdir():
         unmount(drive)

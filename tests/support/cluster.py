@@ -112,6 +112,15 @@ class Cluster:
                   f"gabion admin {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
 
+    def remove_node(self, number):
+        """Once it has left the metadata's groups, which it may still be about to when it has nothing any more."""
+        def removed():
+            done = self.admin("node", "remove", number, "--yes", code=None)
+            check(done.returncode in (0, 9) or "leaving the metadata" in done.stderr,
+                  f"{number} is not removed: {done.returncode}:\n{done.stdout}{done.stderr}")
+            return done.returncode == 0
+        wait_until(removed, 60, f"{number} has left the metadata's groups", step=0.5)
+
     def admin_json(self, *arguments, via=None):
         return json.loads(self.admin("--json", *arguments, via=via).stdout)
 
