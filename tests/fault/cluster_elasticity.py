@@ -4,7 +4,6 @@ move little more than they must."""
 
 import os
 import subprocess
-import urllib.request
 from pathlib import Path
 
 from cluster import REQUEST_SECONDS, Cluster, ClusterLoad, check_cluster, filled
@@ -61,28 +60,16 @@ def drain_and_remove(cluster, name):
     return plan
 
 
-def bytes_coded_anew(cluster):
-    """As the nodes that are left count them: the figure in the job is known to the node that led, and that may have gone."""
-    total = 0.0
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for node in cluster.nodes.values():
-        with direct.open(node["admin_endpoint"] + "/metrics", timeout=10) as answer:
-            for line in answer.read().decode().splitlines():
-                name, _, value = line.rpartition(" ")
-                total += float(value) if name == "gabion_reencode_bytes_total" else 0.0
-    return total
-
-
 def shrink(cluster):
     """Four nodes leave, at last the first one, which has four drives: five are left, and blocks have had six shards."""
     for name in ("n9", "n8", "n7"):
         check("storage class" not in drain_and_remove(cluster, name)["summary"], "the class need not change yet")
     last = drain_and_remove(cluster, "n1")
     check(last["summary"].startswith("storage class becomes 2+2"), f"the plan does not say what it takes: {last['summary']}")
+    # How much there was to code anew depends on what the load has not replaced by then; cluster_narrowing looks at that.
     jobs = cluster.admin_json("job", "ls")["items"]
     recoded = [job for job in jobs if job["type"] == "reencode"]
     check_equal([job["state"] for job in recoded], ["done"], "the jobs that coded anew")
-    check(bytes_coded_anew(cluster) > 0, "nothing was coded anew")
 
 
 def body(directory):
