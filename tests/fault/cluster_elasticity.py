@@ -66,7 +66,7 @@ def shrink(cluster):
         check("storage class" not in drain_and_remove(cluster, name)["summary"], "the class need not change yet")
     last = drain_and_remove(cluster, "n1")
     check(last["summary"].startswith("storage class becomes 2+2"), f"the plan does not say what it takes: {last['summary']}")
-    # How much there was to code anew depends on what the load has not replaced by then; cluster_narrowing looks at that.
+    # How much there was to code anew depends on what the load has not replaced by then.
     jobs = cluster.admin_json("job", "ls")["items"]
     recoded = [job for job in jobs if job["type"] == "reencode"]
     check_equal([job["state"] for job in recoded], ["done"], "the jobs that coded anew")
