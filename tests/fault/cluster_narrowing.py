@@ -43,7 +43,7 @@ def body(directory):
         cluster.admin("range", "split", "--bucket", BUCKET, "--key", "seed/2", "--yes", "--wait=60", timeout=90)
         seventh = cluster.number_of("n7")
         cluster.admin("node", "drain", seventh, "--yes", "--wait=300", timeout=400)
-        cluster.remove_node(seventh)
+        cluster.admin("node", "remove", seventh, "--yes")
         cluster.kill("n7", signal="TERM")
         del cluster.nodes["n7"]
         check_equal(jobs(cluster, "reencode"), [], "jobs that code anew, with six drives for 4+2")
@@ -56,7 +56,7 @@ def body(directory):
         cluster.wait_jobs(400)
         load.stop()
         check_equal([job["state"] for job in jobs(cluster, "reencode")], ["done"], "the job that coded anew")
-        cluster.remove_node(cluster.number_of("n6"))
+        cluster.admin("node", "remove", cluster.number_of("n6"), "--yes")
         cluster.kill("n6", signal="TERM")
         del cluster.nodes["n6"]
         cluster.wait_repaired()

@@ -90,7 +90,7 @@ def joining(cluster, directory):
         cluster.wait_jobs()
         number = next(n["name"] for n in cluster.admin_json("node", "ls")["items"] if n["address"] == f"{address}:9002")
         cluster.admin("node", "drain", number, "--yes", "--wait=60", timeout=120)
-        cluster.remove_node(number)
+        cluster.admin("node", "remove", number, "--yes")
     finally:
         process.terminate()
         process.wait(40)

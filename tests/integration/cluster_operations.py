@@ -60,7 +60,7 @@ def leader(cluster, ledger):
     cluster.wait_jobs()
     wait_until(lambda: number not in [m["node"] for m in cluster.admin_json("raft", "status")["items"][0]["members"]], 30,
                "the drained node leaves the metadata", step=0.3)
-    cluster.remove_node(number)
+    cluster.admin("node", "remove", number, "--yes")
     check(cluster.leader() != name, "a node that was removed leads")
     cluster.kill(name, signal="TERM")
     del cluster.nodes[name]

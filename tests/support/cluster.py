@@ -112,15 +112,6 @@ class Cluster:
                   f"gabion admin {' '.join(map(str, arguments))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
 
-    def remove_node(self, number):
-        """Once it has left the metadata's groups, which it may still be about to when it has nothing any more."""
-        def removed():
-            done = self.admin("node", "remove", number, "--yes", code=None)
-            check(done.returncode in (0, 9) or "leaving the metadata" in done.stderr,
-                  f"{number} is not removed: {done.returncode}:\n{done.stdout}{done.stderr}")
-            return done.returncode == 0
-        wait_until(removed, 60, f"{number} has left the metadata's groups", step=0.5)
-
     def admin_json(self, *arguments, via=None):
         return json.loads(self.admin("--json", *arguments, via=via).stdout)
 
@@ -304,6 +295,12 @@ class ClusterLoad(Load):
 def filled(cluster, directory, bucket, sizes, count, run=1):
     """A bucket with `count` objects of each size; returns the ledger."""
     ledger = LateLedger(Path(directory) / "ledger", run)
+    fill(cluster, ledger, bucket, sizes, count)
+    return ledger
+
+
+def fill(cluster, ledger, bucket, sizes, count):
+    """Makes a bucket with `count` objects of each size."""
     client = cluster.s3()
     check(client.create_bucket(bucket).ok, "the bucket cannot be made")
     for size in sizes:
@@ -313,7 +310,6 @@ def filled(cluster, directory, bucket, sizes, count, run=1):
                 if perform(ledger, client, "put", bucket, key, size=size) and ledger.certain(bucket, key)[1] is not None:
                     break
             check(ledger.certain(bucket, key)[1] is not None, f"PUT of {size} bytes was not acknowledged")
-    return ledger
 
 
 def check_cluster(cluster, ledger, when, names=None):

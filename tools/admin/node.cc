@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/admin/change.h"
 #include "tools/admin/commands.h"
 #include "tools/span_text.h"
@@ -22,6 +24,34 @@ Table node_table(const Session& session, const boost::json::object& body) {
                text_of(node, "address"), text_of(node, "s3Endpoint"), text_of(node, "adminEndpoint")});
   }
   return table;
+}
+
+std::size_t groups_with(const boost::json::object& body, const std::string& node) {
+  std::size_t groups = 0;
+  for (const auto& item : list_of(body, "items")) {
+    if (!item.is_object()) continue;
+    const auto& members = list_of(item.get_object(), "members");
+    groups += std::any_of(members.begin(), members.end(), [&](const boost::json::value& member) {
+      return member.is_object() && text_of(member.get_object(), "node") == node;
+    });
+  }
+  return groups;
+}
+
+// A node that has given everything away may still be about to leave the metadata's groups, and cannot be removed before.
+int wait_until_it_left(Session& session, const std::string& node) {
+  Followed followed;
+  followed.path = "raft";
+  followed.what = node + "'s leaving of the metadata's groups";
+  followed.command = "gabion admin raft status";
+  followed.line = [node](const boost::json::object& body) {
+    return fmt::format("{} is a member of {} groups of the metadata", node, groups_with(body, node));
+  };
+  followed.end = [node](const boost::json::object& body) -> std::optional<int> {
+    if (groups_with(body, node) != 0) return std::nullopt;
+    return static_cast<int>(Exit::ok);
+  };
+  return follow(session, followed);
 }
 
 }  // namespace
@@ -49,7 +79,9 @@ int node_change(Session& session, Verb verb, const std::string& node) {
   boost::json::object change;
   change["kind"] = word + "-node";
   change["node"] = node;
-  return make_change(session, std::move(change), fmt::format("gabion admin node {} {}", word, node));
+  const int ended = make_change(session, std::move(change), fmt::format("gabion admin node {} {}", word, node));
+  const bool waits = verb == Verb::drain && session.options.wait && !session.options.dry_run;
+  return waits && ended == static_cast<int>(Exit::ok) ? wait_until_it_left(session, node) : ended;
 }
 
 }  // namespace gabion::admin

@@ -89,6 +89,7 @@ class FakeControl final : public serve::ClusterControl {
     co_return cluster;
   }
   task<Result<std::vector<serve::RaftGroupView>>> raft(Context) override {
+    const bool left = leaving != NodeId{} && looks_until_left-- <= 0;
     serve::RaftGroupView group;
     group.leader = NodeId{2};
     group.term = 5;
@@ -97,6 +98,7 @@ class FakeControl final : public serve::ClusterControl {
     group.applied = 997;
     group.members = {{NodeId{1}, serve::RaftRole::voter, 1000}, {NodeId{2}, serve::RaftRole::voter, 1000},
                      {NodeId{3}, serve::RaftRole::standby, 900}, {NodeId{4}, serve::RaftRole::spare, std::nullopt}};
+    if (left) std::erase_if(group.members, [this](const serve::RaftMemberView& member) { return member.node == leaving; });
     std::vector<serve::RaftGroupView> groups;
     groups.push_back(std::move(group));
     co_return groups;
@@ -240,6 +242,8 @@ class FakeControl final : public serve::ClusterControl {
   NodeId self_node{2}, leader_node{2};
   serve::ClusterView cluster = example_view();
   std::optional<Error> broken;
+  NodeId leaving{};          // is no member of the metadata's group any more
+  int looks_until_left = 0;  // when the group was looked at so many times
   std::uint64_t job_step = 0;
   std::string listened;
   serve::SplitState split_state = serve::SplitState::pending;

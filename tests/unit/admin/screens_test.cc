@@ -250,8 +250,26 @@ TEST_CASE("a change that is waited for") {
   rig.options.yes = true;
   rig.options.wait = true;
   rig.control.job_step = 60;
+  rig.control.leaving = NodeId{4};
   CHECK(rig.admin(admin::node_change, admin::Verb::drain, "n4") == Exit::ok);
   CHECK(rig.err.ends_with("J-8 is done\n"));
+}
+
+TEST_CASE("a drain that is waited for ends when the node can be removed: it has left the metadata's groups as well") {
+  Rig rig;
+  rig.options.yes = true;
+  rig.options.wait = true;
+  rig.options.wait_seconds = 1;
+  rig.control.job_step = 60;
+  CHECK(rig.admin(admin::node_change, admin::Verb::drain, "n4") == Exit::timeout);
+  CHECK(rig.err.find("J-8 is done\n") != std::string::npos);
+  rig.options.wait_seconds = 0;
+  rig.terminal.err_is_terminal = true;
+  rig.control.leaving = NodeId{4};
+  rig.control.looks_until_left = 1;
+  CHECK(rig.admin(admin::node_change, admin::Verb::drain, "n4") == Exit::ok);
+  CHECK(rig.err.find("n4 is a member of 1 groups of the metadata") != std::string::npos);
+  CHECK(rig.control.looks_until_left < 0);
 }
 
 TEST_CASE("ranges as a table and as lines") {
