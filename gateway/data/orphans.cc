@@ -51,22 +51,7 @@ void OrphanSweeper::set_drives(std::vector<LocalDrive> drives) {
 }
 
 void OrphanSweeper::assign(std::optional<Assignment> assignment) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (assignment == assignment_) return;
-    if (!assignment || !assignment_ || assignment->job != assignment_->job) {
-      progress_ = {};
-      progress_.job = assignment ? assignment->job : 0;
-    }
-    if (assignment) progress_.share = assignment->share;
-    assignment_ = assignment;
-  }
-  background_.wake();
-}
-
-OrphanSweeper::Progress OrphanSweeper::progress() const {
-  const std::lock_guard lock(mutex_);
-  return progress_;
+  if (work_.assign(std::move(assignment))) background_.wake();
 }
 
 void OrphanSweeper::add_to(MetricsRegistry& registry) const {
@@ -74,20 +59,15 @@ void OrphanSweeper::add_to(MetricsRegistry& registry) const {
   registry.add("gabion_orphans_bytes_total", "Bytes of those shards.", "", bytes_);
 }
 
-std::optional<OrphanSweeper::Assignment> OrphanSweeper::current() const {
-  const std::lock_guard lock(mutex_);
-  return assignment_;
-}
-
 bool OrphanSweeper::goes_on(std::uint64_t job) const {
-  const auto now = current();
+  const auto now = work_.current();
   return !background_.stopping() && now && now->job == job;
 }
 
 // False when there is nothing to go on with.
 task<bool> OrphanSweeper::wait_while_paused(std::uint64_t job) {
   for (;;) {
-    const auto now = current();
+    const auto now = work_.current();
     if (!goes_on(job) || !now) co_return false;
     if (!now->paused) co_return true;
     co_await core_.deps.clock.sleep(kPausePoll);
@@ -102,7 +82,7 @@ task<Result<void>> OrphanSweeper::take_turn(std::uint64_t job, std::uint64_t ent
 }
 
 task<void> OrphanSweeper::cycle() {
-  const auto begun = current();
+  const auto begun = work_.current();
   if (!begun || begun->paused || progress().finished) co_return;
   Context ctx;
   ctx.priority = Priority::background;
@@ -140,8 +120,8 @@ task<Result<void>> OrphanSweeper::note(Context ctx, std::uint64_t job) {
     if (open.epoch() != 0 && !again) co_return Error(Errc::conflict, "the fence was made before the moment was noted");
     note_ = std::move(fresh);
   }
-  const std::lock_guard lock(mutex_);
-  if (progress_.job == job) progress_.ready = true;
+  const auto progress = work_.edit();
+  if (progress->job == job) progress->ready = true;
   co_return Result<void>();
 }
 
@@ -149,8 +129,7 @@ task<Result<void>> OrphanSweeper::note(Context ctx, std::uint64_t job) {
 
 void OrphanSweeper::leave_out(const DriveId& drive, const Error& why) {
   LOG(warn, "orphans", "orphans on a drive are left for another time", field("drive", drive.to_hex()), field("why", why.message));
-  const std::lock_guard lock(mutex_);
-  ++progress_.drives_left_out;
+  ++work_.edit()->drives_left_out;
 }
 
 task<Result<OrphanSweeper::Drives>> OrphanSweeper::drives_to_sweep(Context ctx, std::uint64_t job) {
@@ -160,7 +139,10 @@ task<Result<OrphanSweeper::Drives>> OrphanSweeper::drives_to_sweep(Context ctx, 
   {
     const std::lock_guard lock(mutex_);
     here = drives_;
-    progress_.drives_left_out = progress_.shards_total = 0;
+  }
+  {
+    const auto progress = work_.edit();
+    progress->drives_left_out = progress->shards_total = 0;
   }
   for (const LocalDrive& drive : here) {
     const bool known = std::any_of(noted.begin(), noted.end(), [&](const auto& n) { return n.drive.id == drive.id; });
@@ -172,8 +154,8 @@ task<Result<OrphanSweeper::Drives>> OrphanSweeper::drives_to_sweep(Context ctx, 
       leave_out(each.drive.id, Error(Errc::unavailable, "it does not work"));
       continue;
     }
-    const std::lock_guard lock(mutex_);
-    progress_.shards_total += status->shards;
+    const auto progress = work_.edit();
+    progress->shards_total += status->shards;
     out.push_back(std::move(each));
   }
   co_return out;
@@ -187,11 +169,11 @@ task<Result<void>> OrphanSweeper::sweep(Context ctx, std::uint64_t job) {
     all = candidates.reaches_end() || drives.empty();
     note_.from = candidates.last() + 1;
   }
-  const std::lock_guard lock(mutex_);
-  if (progress_.job != job) co_return interrupted();
-  progress_.finished = true;
-  LOG(info, "orphans", "the drives of this node are swept", field("job", job), field("removed_shards", progress_.removed_shards),
-      field("removed_bytes", progress_.removed_bytes), field("drives_left_out", progress_.drives_left_out));
+  const auto progress = work_.edit();
+  if (progress->job != job) co_return interrupted();
+  progress->finished = true;
+  LOG(info, "orphans", "the drives of this node are swept", field("job", job), field("removed_shards", progress->removed_shards),
+      field("removed_bytes", progress->removed_bytes), field("drives_left_out", progress->drives_left_out));
   co_return Result<void>();
 }
 
@@ -276,10 +258,10 @@ task<Result<void>> OrphanSweeper::remove_orphans(Context ctx, std::uint64_t job,
       shards_.add(count);
       bytes_.add(bytes);
       from = next_page(page);
-      const std::lock_guard lock(mutex_);
-      progress_.shards_done += looked_at;
-      progress_.removed_shards += count;
-      progress_.removed_bytes += bytes;
+      const auto progress = work_.edit();
+      progress->shards_done += looked_at;
+      progress->removed_shards += count;
+      progress->removed_bytes += bytes;
     }
   }
   co_return Result<void>();

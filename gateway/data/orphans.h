@@ -26,6 +26,7 @@
 #include <optional>
 #include <vector>
 
+#include "gateway/data/assigned_work.h"
 #include "gateway/data/background.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/orphan_candidates.h"
@@ -41,6 +42,7 @@ struct SweepWork {
   bool stands = false;
   bool paused = false;
   Share share = {};  // for the report alone: each member sweeps its own drives
+  bool continues(const SweepWork& other) const { return job == other.job; }
   friend bool operator==(const SweepWork&, const SweepWork&) = default;
 };
 
@@ -77,7 +79,7 @@ class OrphanSweeper {
   // Those that work now.
   void set_drives(std::vector<LocalDrive> drives);
   void assign(std::optional<Assignment> assignment);
-  Progress progress() const;
+  Progress progress() const { return work_.progress(); }
   void add_to(MetricsRegistry& registry) const;
 
  private:
@@ -93,7 +95,6 @@ class OrphanSweeper {
   using Drives = std::vector<NotedDrive>;
 
   task<void> cycle();
-  std::optional<Assignment> current() const;
   bool goes_on(std::uint64_t job) const;
   task<bool> wait_while_paused(std::uint64_t job);
   task<Result<void>> note(Context ctx, std::uint64_t job);
@@ -114,10 +115,9 @@ class OrphanSweeper {
   Background background_;
   RateLimit limit_;  // used on the executor of start()
   Note note_;        // likewise
+  AssignedWork<Assignment, Progress> work_;
   mutable std::mutex mutex_;
-  std::vector<LocalDrive> drives_;
-  std::optional<Assignment> assignment_;
-  Progress progress_;
+  std::vector<LocalDrive> drives_;  // guarded by mutex_
   Counter shards_, bytes_;
 };
 

@@ -29,26 +29,7 @@ void Rebalancer::start(const Executor& executor) {
 }
 
 void Rebalancer::assign(std::optional<Assignment> assignment) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (assignment == assignment_) return;
-    const bool anew = !assignment || !assignment_ || assignment->job != assignment_->job ||
-                      assignment->epoch != assignment_->epoch || assignment->share != assignment_->share;
-    if (anew) {
-      progress_ = {};
-      if (assignment) {
-        progress_.job = assignment->job;
-        progress_.share = assignment->share;
-      }
-    }
-    assignment_ = assignment;
-  }
-  background_.wake();
-}
-
-Rebalancer::Progress Rebalancer::progress() const {
-  const std::lock_guard lock(mutex_);
-  return progress_;
+  if (work_.assign(std::move(assignment))) background_.wake();
 }
 
 void Rebalancer::add_to(MetricsRegistry& registry) const {
@@ -59,20 +40,14 @@ void Rebalancer::add_to(MetricsRegistry& registry) const {
                rebuilt_blocks_);
 }
 
-std::optional<Rebalancer::Assignment> Rebalancer::current() const {
-  const std::lock_guard lock(mutex_);
-  return assignment_;
-}
-
 bool Rebalancer::goes_on(const Assignment& begun) const {
-  const auto now = current();
-  return !background_.stopping() && now && !now->paused && now->job == begun.job && now->epoch == begun.epoch &&
-         now->share == begun.share;
+  const auto now = work_.current();
+  return !background_.stopping() && now && !now->paused && now->continues(begun);
 }
 
 task<bool> Rebalancer::wait_for(const Assignment& begun, bool Assignment::* condition) {
   while (goes_on(begun)) {
-    const auto now = current();
+    const auto now = work_.current();
     if (now && (*now).*condition) co_return true;
     co_await core_.deps.clock.sleep(options_.poll);
   }
@@ -80,7 +55,7 @@ task<bool> Rebalancer::wait_for(const Assignment& begun, bool Assignment::* cond
 }
 
 task<void> Rebalancer::cycle() {
-  const auto begun = current();
+  const auto begun = work_.current();
   if (!begun || begun->paused || progress().finished) co_return;
   if (core_.deps.placement.view()->epoch() < begun->epoch) co_return;  // the ring has not come yet
   Context ctx;
@@ -95,10 +70,10 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
   const bool movers = co_await wait_for(begun, &Assignment::movers_settled);
   if (!movers) co_return interrupted;
   {
-    const std::lock_guard lock(mutex_);
-    progress_ = {};
-    progress_.job = begun.job;
-    progress_.share = begun.share;
+    const auto progress = work_.edit();
+    *progress = {};
+    progress->job = begun.job;
+    progress->share = begun.share;
   }
   Walked walked;
   CO_CHECK(co_await settle_urgent(ctx, begun));
@@ -111,9 +86,9 @@ task<Result<void>> Rebalancer::carry_out(Context ctx, Assignment begun) {
   if (!all) co_return interrupted;
   const bool repaired = co_await repairs_settled(begun);
   if (!repaired || !goes_on(begun)) co_return interrupted;
-  const std::lock_guard lock(mutex_);
+  const auto progress = work_.edit();
   // The share may have changed this very moment; then it is another's end.
-  if (progress_.job == begun.job && progress_.share == begun.share) progress_.finished = true;
+  if (progress->job == begun.job && progress->share == begun.share) progress->finished = true;
   co_return Result<void>();
 }
 
@@ -128,9 +103,9 @@ task<bool> Rebalancer::settle_left(Context ctx, Assignment begun, Left left) {
     if (left.failed.empty() && second_chance) {
       second_chance = false;
       left.failed.swap(left.lost);
-      const std::lock_guard lock(mutex_);
-      progress_.failed_blocks -= left.failed.size();
-      progress_.blocks_done -= left.failed.size();
+      const auto progress = work_.edit();
+      progress->failed_blocks -= left.failed.size();
+      progress->blocks_done -= left.failed.size();
     }
     if (left.failed.empty()) co_return true;
     co_await core_.deps.clock.sleep(options_.retry);
@@ -146,9 +121,9 @@ task<Result<void>> Rebalancer::settle_urgent(Context ctx, Assignment begun) {
   Walked walked;
   CO_CHECK(co_await walk(ctx, begun, walked, 2));
   // The walk over all blocks looks at these again.
-  const std::lock_guard lock(mutex_);
-  progress_.blocks_done = 0;
-  progress_.failed_blocks = 0;
+  const auto progress = work_.edit();
+  progress->blocks_done = 0;
+  progress->failed_blocks = 0;
   co_return Result<void>();
 }
 
@@ -166,8 +141,8 @@ task<Result<Rebalancer::Left>> Rebalancer::walk(Context ctx, Assignment begun, W
       co_return Error(Errc::unavailable, "too many blocks cannot be moved now");
     }
   }
-  const std::lock_guard lock(mutex_);
-  progress_.blocks_total = progress_.blocks_done + left.failed.size();
+  const auto progress = work_.edit();
+  progress->blocks_total = progress->blocks_done + left.failed.size();
   co_return left;
 }
 
@@ -216,12 +191,12 @@ task<bool> Rebalancer::settle_some(Context ctx, Assignment begun, std::deque<Ite
     const Item item = items.front();
     items.pop_front();
     const Outcome outcome = co_await settle(ctx, item);
-    const std::lock_guard lock(mutex_);
+    const auto progress = work_.edit();
     if (outcome == Outcome::failed) left.failed.push_back(item);
-    else ++progress_.blocks_done;
+    else ++progress->blocks_done;
     if (outcome != Outcome::lost) continue;
     left.lost.push_back(item);
-    ++progress_.failed_blocks;
+    ++progress->failed_blocks;
   }
   co_return true;
 }
@@ -274,8 +249,8 @@ task<Result<bool>> Rebalancer::settle_block(Context ctx, Item item) {
     if (!whole) co_return false;
     moved_shards_.add(shards);
     moved_bytes_.add(shards * layout.shard_bytes());
-    const std::lock_guard lock(mutex_);
-    progress_.bytes_moved += shards * layout.shard_bytes();
+    const auto progress = work_.edit();
+    progress->bytes_moved += shards * layout.shard_bytes();
   }
   for (const unsigned shard : moved) {
     CO_CHECK(co_await remove_strays(ctx, view, item.block, shard, verified.contains(shard)));
@@ -324,8 +299,8 @@ task<Result<bool>> Rebalancer::copy_home(Context ctx, std::shared_ptr<const Plac
     if (!(back == *found)) co_return Error(Errc::unavailable, "a shard reads back differently from what was copied");
     moved_shards_.add();
     moved_bytes_.add(bytes);
-    const std::lock_guard lock(mutex_);
-    progress_.bytes_moved += bytes;
+    const auto progress = work_.edit();
+    progress->bytes_moved += bytes;
     co_return true;
   }
   co_return false;

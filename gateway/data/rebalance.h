@@ -14,6 +14,7 @@
 #include <map>
 #include <optional>
 
+#include "gateway/data/assigned_work.h"
 #include "gateway/data/rate_limit.h"
 #include "gateway/data/repair.h"
 
@@ -28,6 +29,7 @@ struct RebalanceWork {
   // As the leader has heard from all members: nobody moves, and nobody writes, by a ring older than the job's.
   bool movers_settled = true;
   bool writers_settled = true;
+  bool continues(const RebalanceWork& other) const { return job == other.job && epoch == other.epoch && share == other.share; }
   friend bool operator==(const RebalanceWork&, const RebalanceWork&) = default;
 };
 
@@ -56,7 +58,7 @@ class Rebalancer {
   task<void> stop() { return background_.stop(); }
   // nullopt: nothing to do. Another job, share or epoch begins anew.
   void assign(std::optional<Assignment> assignment);
-  Progress progress() const;
+  Progress progress() const { return work_.progress(); }
   void add_to(MetricsRegistry& registry) const;
 
  private:
@@ -73,7 +75,6 @@ class Rebalancer {
   };
 
   task<void> cycle();
-  std::optional<Assignment> current() const;
   // The job that was begun is still to be done, as it was begun.
   bool goes_on(const Assignment& begun) const;
   task<bool> wait_for(const Assignment& begun, bool Assignment::* condition);
@@ -106,9 +107,7 @@ class Rebalancer {
   const RebalanceOptions options_;
   Background background_;
   RateLimit limit_;  // used on the executor of start()
-  mutable std::mutex mutex_;
-  std::optional<Assignment> assignment_;
-  Progress progress_;
+  AssignedWork<Assignment, Progress> work_;
   Counter moved_shards_, moved_bytes_, strays_, rebuilt_blocks_;
 };
 

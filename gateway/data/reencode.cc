@@ -95,26 +95,7 @@ void Reencoder::start(const Executor& executor) {
 }
 
 void Reencoder::assign(std::optional<Assignment> assignment) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (assignment == assignment_) return;
-    const bool anew = !assignment || !assignment_ || assignment->job != assignment_->job ||
-                      assignment->epoch != assignment_->epoch || assignment->share != assignment_->share;
-    if (anew) {
-      progress_ = {};
-      if (assignment) {
-        progress_.job = assignment->job;
-        progress_.share = assignment->share;
-      }
-    }
-    assignment_ = assignment;
-  }
-  background_.wake();
-}
-
-Reencoder::Progress Reencoder::progress() const {
-  const std::lock_guard lock(mutex_);
-  return progress_;
+  if (work_.assign(std::move(assignment))) background_.wake();
 }
 
 void Reencoder::add_to(MetricsRegistry& registry) const {
@@ -125,19 +106,13 @@ void Reencoder::add_to(MetricsRegistry& registry) const {
                in_doubt_);
 }
 
-std::optional<Reencoder::Assignment> Reencoder::current() const {
-  const std::lock_guard lock(mutex_);
-  return assignment_;
-}
-
 bool Reencoder::goes_on(const Assignment& begun) const {
-  const auto now = current();
-  return !background_.stopping() && now && !now->paused && now->job == begun.job && now->epoch == begun.epoch &&
-         now->share == begun.share;
+  const auto now = work_.current();
+  return !background_.stopping() && now && !now->paused && now->continues(begun);
 }
 
 task<void> Reencoder::cycle() {
-  const auto begun = current();
+  const auto begun = work_.current();
   if (!begun || begun->paused || progress().finished) co_return;
   if (core_.deps.placement.view()->epoch() < begun->epoch) co_return;  // the class has not come yet
   Context ctx;
@@ -150,18 +125,18 @@ task<void> Reencoder::cycle() {
 task<Result<void>> Reencoder::carry_out(Context ctx, Assignment begun) {
   CO_TRY(const std::uint64_t total, co_await walk(ctx, begun, Walk::count));
   {
-    const std::lock_guard lock(mutex_);
-    if (progress_.job == begun.job && progress_.share == begun.share) progress_.blocks_total = progress_.blocks_done + total;
+    const auto progress = work_.edit();
+    if (progress->job == begun.job && progress->share == begun.share) progress->blocks_total = progress->blocks_done + total;
   }
   for (;;) {
     CO_TRY(const std::uint64_t failed, co_await walk(ctx, begun, Walk::recode));
     CO_TRY(const std::uint64_t left, co_await walk(ctx, begun, Walk::last));
     if (!goes_on(begun)) co_return interrupted();
     {
-      const std::lock_guard lock(mutex_);
-      if (progress_.job != begun.job || progress_.share != begun.share) co_return interrupted();
-      progress_.failed_blocks = failed;
-      progress_.finished = left == 0;
+      const auto progress = work_.edit();
+      if (progress->job != begun.job || progress->share != begun.share) co_return interrupted();
+      progress->failed_blocks = failed;
+      progress->finished = left == 0;
     }
     if (left == 0) co_return Result<void>();
     co_await core_.deps.clock.sleep(options_.retry);
@@ -267,13 +242,13 @@ task<Result<void>> Reencoder::recode(Context ctx, Assignment begun, Item item) {
     co_await limit_.take(block.length);
     CO_CHECK(co_await attempt->add(ctx, open, block));
     bytes_.add(block.length);
-    const std::lock_guard lock(mutex_);
-    if (progress_.job == begun.job) progress_.bytes_moved += block.length;
+    const auto progress = work_.edit();
+    if (progress->job == begun.job) progress->bytes_moved += block.length;
   }
   CO_CHECK(co_await commit(ctx, item, contents, attempt));
   blocks_.add(static_cast<std::uint64_t>(blocks));
-  const std::lock_guard lock(mutex_);
-  if (progress_.job == begun.job && progress_.share == begun.share) progress_.blocks_done += static_cast<std::uint64_t>(blocks);
+  const auto progress = work_.edit();
+  if (progress->job == begun.job && progress->share == begun.share) progress->blocks_done += static_cast<std::uint64_t>(blocks);
   co_return Result<void>();
 }
 

@@ -13,6 +13,7 @@
 
 #include <optional>
 
+#include "gateway/data/assigned_work.h"
 #include "gateway/data/background.h"
 #include "gateway/data/block_store.h"
 #include "gateway/data/rate_limit.h"
@@ -33,6 +34,7 @@ class Reencoder {
     std::uint64_t epoch = 0;  // the class is that of this ring, or a later one
     Share share;
     bool paused = false;
+    bool continues(const Assignment& other) const { return job == other.job && epoch == other.epoch && share == other.share; }
     friend bool operator==(const Assignment&, const Assignment&) = default;
   };
   struct Progress {
@@ -50,7 +52,7 @@ class Reencoder {
   task<void> stop() { return background_.stop(); }
   // nullopt: nothing to do. Another job, share or epoch begins anew.
   void assign(std::optional<Assignment> assignment);
-  Progress progress() const;
+  Progress progress() const { return work_.progress(); }
   // Blocks of which it is not known whether they became a manifest's: nobody will ever refer to them if they did not.
   std::uint64_t blocks_in_doubt() const { return in_doubt_.value(); }
   void add_to(MetricsRegistry& registry) const;
@@ -68,7 +70,6 @@ class Reencoder {
   enum class Walk { count, recode, last };
 
   task<void> cycle();
-  std::optional<Assignment> current() const;
   bool goes_on(const Assignment& begun) const;
   task<Result<void>> carry_out(Context ctx, Assignment begun);
   // Through all groups. Gives how many blocks of this share are wide, or were and could not be coded anew.
@@ -86,9 +87,7 @@ class Reencoder {
   const ReencodeOptions options_;
   Background background_;
   RateLimit limit_;  // used on the executor of start()
-  mutable std::mutex mutex_;
-  std::optional<Assignment> assignment_;
-  Progress progress_;
+  AssignedWork<Assignment, Progress> work_;
   Counter blocks_, bytes_, failures_, in_doubt_;
 };
 

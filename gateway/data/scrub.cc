@@ -25,38 +25,18 @@ void Scrubber::set_drives(std::vector<LocalDrive> drives) {
 }
 
 void Scrubber::assign(std::optional<Assignment> assignment) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (assignment == assignment_) return;
-    if (!assignment || !assignment_ || assignment->job != assignment_->job) {
-      progress_ = {};
-      progress_.job = assignment ? assignment->job : 0;
-    }
-    if (assignment) progress_.share = assignment->share;
-    assignment_ = assignment;
-  }
-  background_.wake();
-}
-
-Scrubber::Progress Scrubber::progress() const {
-  const std::lock_guard lock(mutex_);
-  return progress_;
-}
-
-std::optional<Scrubber::Assignment> Scrubber::current() const {
-  const std::lock_guard lock(mutex_);
-  return assignment_;
+  if (work_.assign(std::move(assignment))) background_.wake();
 }
 
 bool Scrubber::goes_on(std::uint64_t job) const {
-  const auto now = current();
+  const auto now = work_.current();
   return !background_.stopping() && now && now->job == job;
 }
 
 // False when there is nothing to go on with.
 task<bool> Scrubber::wait_while_paused(std::uint64_t job) {
   for (;;) {
-    const auto now = current();
+    const auto now = work_.current();
     if (!goes_on(job) || !now) co_return false;
     if (!now->paused) co_return true;
     co_await core_.deps.clock.sleep(std::chrono::milliseconds(500));
@@ -64,7 +44,7 @@ task<bool> Scrubber::wait_while_paused(std::uint64_t job) {
 }
 
 task<void> Scrubber::cycle() {
-  const auto begun = current();
+  const auto begun = work_.current();
   if (!begun || begun->paused || progress().finished) co_return;
   Context ctx;
   ctx.priority = Priority::background;
@@ -78,9 +58,13 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
   {
     const std::lock_guard lock(mutex_);
     drives = drives_;
-    progress_ = {};
-    progress_.job = job;
-    if (assignment_) progress_.share = assignment_->share;
+  }
+  {
+    const auto progress = work_.edit();
+    const Share share = progress->share;
+    *progress = {};
+    progress->job = job;
+    progress->share = share;
   }
   std::vector<task<Result<Findings>>> work;
   for (const LocalDrive& drive : drives) {
@@ -88,8 +72,8 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
     // One that failed has nothing to verify: what it had is made anew elsewhere.
     if (!status || status->health != chunkserver::DriveHealth::up) continue;
     {
-      const std::lock_guard lock(mutex_);
-      progress_.shards_total += status->shards;
+      const auto progress = work_.edit();
+      progress->shards_total += status->shards;
     }
     work.push_back(verify_drive(ctx, job, drive));
   }
@@ -102,8 +86,8 @@ task<Result<void>> Scrubber::carry_out(Context ctx, std::uint64_t job) {
     all.away.merge(one->away);
   }
   CO_CHECK(co_await find_owners(ctx, job, std::move(drives), std::move(all)));
-  const std::lock_guard lock(mutex_);
-  progress_.finished = true;
+  const auto progress = work_.edit();
+  progress->finished = true;
   co_return Result<void>();
 }
 
@@ -129,9 +113,9 @@ task<Result<Scrubber::Findings>> Scrubber::verify_drive(Context ctx, std::uint64
       if (!good && !damaged && good.error().code != Errc::not_found) co_return good.error();
       if (damaged) findings.bad.emplace(drive.id, shard.key);
       if (is_away(drive.id, shard.key) && findings.away.size() < kAwayMax) findings.away.emplace(drive.id, shard.key);
-      const std::lock_guard lock(mutex_);
-      ++progress_.shards_done;
-      progress_.bytes_verified += shard.length;
+      const auto progress = work_.edit();
+      ++progress->shards_done;
+      progress->bytes_verified += shard.length;
     }
     from = page.more && !page.shards.empty() ? next_key(page.shards.back().key) : std::nullopt;
   }
@@ -191,8 +175,8 @@ task<void> Scrubber::look_at_home(Context ctx, BlockRef block, unsigned shard, c
   }
   if (!broken) co_return;
   core_.repairs.add(block, shard);
-  const std::lock_guard lock(mutex_);
-  ++progress_.bad_shards;
+  const auto progress = work_.edit();
+  ++progress->bad_shards;
 }
 
 // Only when home has the shard, whole and good, by the ring that is current from the look to the removal.
@@ -211,8 +195,8 @@ task<void> Scrubber::remove_stray(Context ctx, BlockRef block, unsigned shard, c
   if (core_.deps.placement.view()->epoch() != view->epoch() || core_.deps.placement.behind()) co_return;
   const auto removed = co_await drive.store->remove(ctx, std::vector<chunkserver::ShardKey>(1, key));
   if (!removed) co_return;
-  const std::lock_guard lock(mutex_);
-  ++progress_.strays;
+  const auto progress = work_.edit();
+  ++progress->strays;
 }
 
 }  // namespace gabion::gateway::data

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "gateway/data/assigned_work.h"
 #include "gateway/data/rate_limit.h"
 #include "gateway/data/repair.h"
 
@@ -19,6 +20,7 @@ struct ScrubWork {
   std::uint64_t job = 0;
   bool paused = false;
   Share share = {};  // for the report alone: each member scrubs its own drives
+  bool continues(const ScrubWork& other) const { return job == other.job; }
   friend bool operator==(const ScrubWork&, const ScrubWork&) = default;
 };
 
@@ -53,7 +55,7 @@ class Scrubber {
   // Those of the next job.
   void set_drives(std::vector<LocalDrive> drives);
   void assign(std::optional<Assignment> assignment);
-  Progress progress() const;
+  Progress progress() const { return work_.progress(); }
 
  private:
   using Shards = std::set<std::pair<DriveId, chunkserver::ShardKey>>;
@@ -63,7 +65,6 @@ class Scrubber {
   };
 
   task<void> cycle();
-  std::optional<Assignment> current() const;
   bool goes_on(std::uint64_t job) const;
   task<Result<void>> carry_out(Context ctx, std::uint64_t job);
   task<Result<Findings>> verify_drive(Context ctx, std::uint64_t job, LocalDrive drive);
@@ -80,10 +81,9 @@ class Scrubber {
   Repairer& repairer_;
   const ScrubOptions options_;
   Background background_;
+  AssignedWork<Assignment, Progress> work_;
   mutable std::mutex mutex_;
-  std::vector<LocalDrive> drives_;
-  std::optional<Assignment> assignment_;
-  Progress progress_;
+  std::vector<LocalDrive> drives_;  // guarded by mutex_
 };
 
 }  // namespace gabion::gateway::data

@@ -21,6 +21,9 @@ struct Planned {
 };
 int plan_and_apply(Session& session, const Planned& planned);
 
+// Starts a job that needs no plan, by a POST to `path`.
+int start_job(Session& session, const std::string& path);
+
 // Follows a job to its end: a line that is written over on a terminal, a JSON line every five seconds otherwise.
 int follow_job(Session& session, const std::string& job);
 

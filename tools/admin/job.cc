@@ -37,6 +37,15 @@ Table job_table(const Session& session, const boost::json::object& body) {
 
 }  // namespace
 
+int start_job(Session& session, const std::string& path) {
+  const Answer started = session.client.post(path, {});
+  if (started.exit != Exit::ok) return session.fail(started);
+  const std::string job = text_of(started.body, "name");
+  if (session.options.wait) return follow_job(session, job);
+  session.note(fmt::format("started {}; watch it with: gabion admin job watch {}\n", job, job));
+  return session.show(started, [&](const boost::json::object&) { return job + "\n"; });
+}
+
 int job_list(Session& session) {
   return session.show_table(session.client.get("jobs"), [&](const auto& body) { return job_table(session, body); });
 }

@@ -21,13 +21,6 @@ int orphans_status(Session& session) {
   });
 }
 
-int orphans_start(Session& session) {
-  const Answer started = session.client.post("orphans", {});
-  if (started.exit != Exit::ok) return session.fail(started);
-  const std::string job = text_of(started.body, "name");
-  if (session.options.wait) return follow_job(session, job);
-  session.note(fmt::format("started {}; watch it with: gabion admin job watch {}\n", job, job));
-  return session.show(started, [&](const boost::json::object&) { return job + "\n"; });
-}
+int orphans_start(Session& session) { return start_job(session, "orphans"); }
 
 }  // namespace gabion::admin

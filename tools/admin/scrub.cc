@@ -21,13 +21,6 @@ int scrub_status(Session& session) {
   });
 }
 
-int scrub_start(Session& session) {
-  const Answer started = session.client.post("scrub", {});
-  if (started.exit != Exit::ok) return session.fail(started);
-  const std::string job = text_of(started.body, "name");
-  if (session.options.wait) return follow_job(session, job);
-  session.note(fmt::format("started {}; watch it with: gabion admin job watch {}\n", job, job));
-  return session.show(started, [&](const boost::json::object&) { return job + "\n"; });
-}
+int scrub_start(Session& session) { return start_job(session, "scrub"); }
 
 }  // namespace gabion::admin
