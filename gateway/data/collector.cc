@@ -182,6 +182,7 @@ task<Result<std::vector<metadata::ManifestId>>> Collector::others_have(Context c
                                                                      std::vector<metadata::ManifestId> ids) {
   std::vector<metadata::ManifestId> all;
   if (core_.options.sabotage.collect_shared) co_return all;
+  std::sort(ids.begin(), ids.end());
   GroupWalk groups(core_.deps.metadata);
   for (;;) {
     CO_TRY(const auto other, co_await groups.next(ctx));
@@ -197,12 +198,18 @@ task<Result<std::vector<metadata::ManifestId>>> Collector::others_have(Context c
   co_return all;
 }
 
+// Of `ids`, in order, those on the group's list of what is to be erased: as few pages of it as have them.
 task<Result<std::vector<metadata::ManifestId>>> Collector::doomed_in(Context ctx, metadata::GroupId group,
                                                                    std::vector<metadata::ManifestId> ids) {
   std::vector<metadata::ManifestId> doomed;
-  for (const metadata::ManifestId id : ids) {
-    CO_TRY(const auto next, co_await core_.deps.metadata.doomed(ctx, group, id - 1, 1));
-    if (!next.empty() && next.front().manifest() == id) doomed.push_back(id);
+  for (auto id = ids.begin(); id != ids.end();) {
+    CO_TRY(const auto page, co_await core_.deps.metadata.doomed(ctx, group, *id - 1, options_.batch));
+    if (page.empty()) break;
+    const auto before = [](const metadata::Doomed& entry, metadata::ManifestId wanted) { return entry.manifest() < wanted; };
+    for (; id != ids.end() && *id <= page.back().manifest(); ++id) {
+      const auto at = std::lower_bound(page.begin(), page.end(), *id, before);
+      if (at->manifest() == *id) doomed.push_back(*id);
+    }
   }
   co_return doomed;
 }
