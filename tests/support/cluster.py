@@ -138,12 +138,13 @@ class Cluster:
         raise Failed(f"the cluster does not know {name}")
 
     def wait_up(self, *names, seconds=60):
+        """Their drives have reported as well: a new leader has heard of nobody at first."""
         wanted = {self.nodes[name]["cluster_address"] for name in names or self.nodes}
 
         def up():
             done = self.admin("--json", "node", "ls", code=None)
             return done.returncode == 0 and wanted <= {item["address"] for item in json.loads(done.stdout)["items"]
-                                                       if item["state"] in ("up", "draining")}
+                                                       if item["state"] in ("up", "draining") and item["capacityBytes"] is not None}
         wait_until(up, seconds, f"the cluster sees {', '.join(names) or 'all nodes'} up", step=0.2)
 
     def wait_repaired(self, seconds=120):

@@ -22,7 +22,8 @@ std::string status_text(const Session& session, const boost::json::object& body)
   out += fmt::format("metadata  {}/{} members   {}{} buckets   about {} objects\n", count("metadataMembersUp"),
                      count("metadataMembers"), groups, count("buckets"), count("objects"));
   const std::uint64_t raw = number_of(space, "rawBytes"), used = number_of(space, "usedBytes");
-  out += fmt::format("data      {} used of {} raw ({})   {}   ring epoch {}\n", session.size(used), session.size(raw),
+  out += fmt::format("data      {} used of {} raw ({})   {}   ring epoch {}\n", session.size_of(space, "usedBytes"),
+                     session.size_of(space, "rawBytes"),
                      percent(raw == 0 ? 0 : static_cast<double>(used) / static_cast<double>(raw)),
                      text_of(body, "storageClass"), count("ringEpoch"));
   for (const auto& item : list_of(body, "problems")) {

@@ -6,14 +6,19 @@
 namespace gabion::admin {
 namespace {
 
+std::string count_of(const boost::json::object& drive, std::string_view name) {
+  const auto* value = drive.if_contains(name);
+  return value != nullptr && value->is_null() ? "-" : std::to_string(number_of(drive, name));
+}
+
 Table drive_table(const Session& session, const boost::json::object& body) {
   Table table({"DRIVE", "STATE", "CAPACITY", "USED", "FREE", "SHARDS", "PLACES", "WEIGHT", "PATH", "ID"});
   for (const auto& item : list_of(body, "items")) {
     if (!item.is_object()) continue;
     const auto& drive = item.get_object();
-    table.add({text_of(drive, "name"), text_of(drive, "state"), session.size(number_of(drive, "capacityBytes")),
-               session.size(number_of(drive, "usedBytes")), session.size(number_of(drive, "availableBytes")),
-               std::to_string(number_of(drive, "shards")), std::to_string(number_of(drive, "places")),
+    table.add({text_of(drive, "name"), text_of(drive, "state"), session.size_of(drive, "capacityBytes"),
+               session.size_of(drive, "usedBytes"), session.size_of(drive, "availableBytes"),
+               count_of(drive, "shards"), std::to_string(number_of(drive, "places")),
                fmt::format("{:.1f}", real_of(drive, "weight")), text_of(drive, "path"), text_of(drive, "id")});
   }
   return table;

@@ -20,7 +20,7 @@ Table node_table(const Session& session, const boost::json::object& body) {
     const std::string domain = joined(list_of(node, "domain"), "/");
     table.add({text_of(node, "name"), state, joined(list_of(node, "roles"), ","), domain.empty() ? "-" : domain,
                fmt::format("{}/{}", number_of(node, "drivesUp"), number_of(node, "drives")),
-               session.size(number_of(node, "capacityBytes")), session.size(number_of(node, "usedBytes")),
+               session.size_of(node, "capacityBytes"), session.size_of(node, "usedBytes"),
                text_of(node, "address"), text_of(node, "s3Endpoint"), text_of(node, "adminEndpoint")});
   }
   return table;

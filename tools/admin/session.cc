@@ -39,6 +39,11 @@ void Session::note(std::string_view text) {
 
 std::string Session::size(std::uint64_t bytes) const { return options.bytes ? std::to_string(bytes) : format_size(bytes); }
 
+std::string Session::size_of(const boost::json::object& object, std::string_view name) const {
+  const auto* value = object.if_contains(name);
+  return value != nullptr && value->is_null() ? "-" : size(number_of(object, name));
+}
+
 std::string text_of(const boost::json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
   return value == nullptr || !value->is_string() ? std::string() : std::string(value->get_string());

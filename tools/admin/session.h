@@ -37,6 +37,7 @@ class Session {
   int fail(Exit exit, std::string_view message);
   void note(std::string_view text);  // for people: to standard error unless --quiet
   std::string size(std::uint64_t bytes) const;
+  std::string size_of(const boost::json::object& object, std::string_view name) const;  // "-" for null: nobody has told yet
 
   Client& client;
   Terminal& terminal;

@@ -33,6 +33,8 @@ struct DriveView {
   bool up = false;
   bool draining = false;
   bool out = false;
+  // What its node said of it last; a leader knows nothing of a node that it has not heard yet.
+  bool heard = false;
   std::uint64_t capacity = 0, used = 0, available = 0;
   std::uint64_t shards = 0;
   double weight = 0;

@@ -56,6 +56,7 @@ DriveView drive_view(const ClusterState& state, const metadata::DriveInfo& info,
   for (const DriveReport& drive : report->drives) {
     if (drive.id != out.id) continue;
     out.up = report->up && drive.up;
+    out.heard = true;
     out.capacity = drive.capacity;
     out.used = drive.used;
     out.available = drive.available;

@@ -157,6 +157,17 @@ TEST_CASE("drives, ring, capacity, raft") {
         "NODE   RAW        USED      USED%  FREE      FREE AT 4+2\n"
         "n1     100.0 GiB  10.0 GiB  10.0%  90.0 GiB  60.0 GiB\n"
         "total  100.0 GiB  10.0 GiB  10.0%  90.0 GiB  60.0 GiB\n");
+  // A new leader knows of no figures before the node has reported to it.
+  rig.control.cluster.drives[0].heard = false;
+  CHECK(rig.admin(admin::drive_list) == Exit::ok);
+  CHECK(rig.out ==
+        "DRIVE     STATE  CAPACITY  USED  FREE  SHARDS  PLACES  WEIGHT  PATH        ID\n"
+        "n1/disk1  up     -         -     -     -       1024    100.0   /mnt/disk1  01000000000000000000000000000000\n");
+  CHECK(rig.admin(admin::capacity) == Exit::ok);
+  CHECK(rig.out ==
+        "NODE   RAW  USED  USED%  FREE  FREE AT 4+2\n"
+        "n1     -    -     0.0%   -     -\n"
+        "total  -    -     0.0%   -     -\n");
   CHECK(rig.admin(admin::raft_status) == Exit::ok);
   CHECK(rig.out ==
         "GROUP  TERM  COMMITTED  APPLIED  MEMBER  ROLE     MATCHED  BEHIND\n"
