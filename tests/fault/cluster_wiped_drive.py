@@ -11,7 +11,7 @@ SIZES = (300, 20 * KIB, 200 * KIB, 1 * MIB)
 
 
 def drive(cluster, name):
-    return next(d for d in cluster.admin_json("drive", "ls")["items"] if d["name"] == name)
+    return next(d for d in cluster.drives() if d["name"] == name)
 
 
 def replace(cluster, ledger, number):

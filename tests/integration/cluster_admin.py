@@ -28,7 +28,7 @@ def shows(cluster):
     nodes = cluster.admin_json("node", "ls")["items"]
     check_equal(sorted(n["name"] for n in nodes), ["n1", "n2", "n3", "n4"], "nodes")
     check_equal(sum(n["leader"] for n in nodes), 1, "leaders")
-    drives = cluster.admin_json("drive", "ls")["items"]
+    drives = cluster.drives()
     check(all(d["state"] == "up" and d["capacityBytes"] > 0 and d["places"] > 0 for d in drives), f"drives: {drives}")
     ring = cluster.admin_json("ring", "show")
     check_equal(sum(d["places"] for d in ring["drives"]), ring["partitions"] * ring["width"], "places of the ring")

@@ -13,7 +13,7 @@ SIZES = (300, 20 * KIB, 200 * KIB, 1 * MIB)
 
 
 def drive(cluster, name):
-    return next((d for d in cluster.admin_json("drive", "ls")["items"] if d["name"] == name), None)
+    return next((d for d in cluster.drives() if d["name"] == name), None)
 
 
 def drives(cluster, ledger):

@@ -18,7 +18,7 @@ LARGE = 40 * MIB
 
 
 def shards(cluster, node=None):
-    return sum(drive["shards"] for drive in cluster.admin_json("drive", "ls")["items"] if node in (None, drive["node"]))
+    return sum(drive["shards"] or 0 for drive in cluster.drives() if node in (None, drive["node"]))
 
 
 def steady(cluster, node=None):

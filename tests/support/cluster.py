@@ -138,14 +138,24 @@ class Cluster:
         raise Failed(f"the cluster does not know {name}")
 
     def wait_up(self, *names, seconds=60):
-        """Their drives have reported as well: a new leader has heard of nobody at first."""
         wanted = {self.nodes[name]["cluster_address"] for name in names or self.nodes}
 
         def up():
             done = self.admin("--json", "node", "ls", code=None)
             return done.returncode == 0 and wanted <= {item["address"] for item in json.loads(done.stdout)["items"]
-                                                       if item["state"] in ("up", "draining") and item["capacityBytes"] is not None}
+                                                       if item["state"] in ("up", "draining")}
         wait_until(up, seconds, f"the cluster sees {', '.join(names) or 'all nodes'} up", step=0.2)
+
+    def drives(self):
+        """As `drive ls` tells of them, once the figures of those that are up are known: a node that has just started, and a new
+        leader, do not know them at first."""
+        found = []
+
+        def known():
+            found[:] = self.admin_json("drive", "ls")["items"]
+            return all(drive["shards"] is not None or drive["state"] != "up" for drive in found)
+        wait_until(known, 30, "the figures of all drives are known", step=0.2)
+        return found
 
     def wait_repaired(self, seconds=120):
         """No job runs and no block waits for repair."""

@@ -149,7 +149,7 @@ def cpu_seconds(cluster):
 
 
 def drive(cluster, name):
-    return next(d for d in cluster.admin_json("drive", "ls")["items"] if d["name"] == name)
+    return next(d for d in cluster.drives() if d["name"] == name)
 
 
 def lose(cluster, node, number):
