@@ -6,10 +6,8 @@ namespace gabion::admin {
 namespace {
 
 void add_row(const Session& session, Table& table, const std::string& name, const boost::json::object& space) {
-  const std::uint64_t raw = number_of(space, "rawBytes"), used = number_of(space, "usedBytes");
   table.add({name, session.size_of(space, "rawBytes"), session.size_of(space, "usedBytes"),
-             percent(raw == 0 ? 0 : static_cast<double>(used) / static_cast<double>(raw)),
-             session.size_of(space, "availableBytes"), session.size_of(space, "usableAvailableBytes")});
+             used_percent(space), session.size_of(space, "availableBytes"), session.size_of(space, "usableAvailableBytes")});
 }
 
 }  // namespace

@@ -21,11 +21,8 @@ std::string status_text(const Session& session, const boost::json::object& body)
   const std::string groups = count("groups") < 2 ? "" : fmt::format("{}/{} groups led   ", count("groupsLed"), count("groups"));
   out += fmt::format("metadata  {}/{} members   {}{} buckets   about {} objects\n", count("metadataMembersUp"),
                      count("metadataMembers"), groups, count("buckets"), count("objects"));
-  const std::uint64_t raw = number_of(space, "rawBytes"), used = number_of(space, "usedBytes");
   out += fmt::format("data      {} used of {} raw ({})   {}   ring epoch {}\n", session.size_of(space, "usedBytes"),
-                     session.size_of(space, "rawBytes"),
-                     percent(raw == 0 ? 0 : static_cast<double>(used) / static_cast<double>(raw)),
-                     text_of(body, "storageClass"), count("ringEpoch"));
+                     session.size_of(space, "rawBytes"), used_percent(space), text_of(body, "storageClass"), count("ringEpoch"));
   for (const auto& item : list_of(body, "problems")) {
     if (!item.is_object()) continue;
     const auto& problem = item.get_object();

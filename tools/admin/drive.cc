@@ -7,8 +7,7 @@ namespace gabion::admin {
 namespace {
 
 std::string count_of(const boost::json::object& drive, std::string_view name) {
-  const auto* value = drive.if_contains(name);
-  return value != nullptr && value->is_null() ? "-" : std::to_string(number_of(drive, name));
+  return is_told(drive, name) ? std::to_string(number_of(drive, name)) : "-";
 }
 
 Table drive_table(const Session& session, const boost::json::object& body) {

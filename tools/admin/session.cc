@@ -40,8 +40,18 @@ void Session::note(std::string_view text) {
 std::string Session::size(std::uint64_t bytes) const { return options.bytes ? std::to_string(bytes) : format_size(bytes); }
 
 std::string Session::size_of(const boost::json::object& object, std::string_view name) const {
+  return is_told(object, name) ? size(number_of(object, name)) : "-";
+}
+
+bool is_told(const boost::json::object& object, std::string_view name) {
   const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_null() ? "-" : size(number_of(object, name));
+  return value == nullptr || !value->is_null();
+}
+
+std::string used_percent(const boost::json::object& space) {
+  if (!is_told(space, "rawBytes")) return "-";
+  const std::uint64_t raw = number_of(space, "rawBytes"), used = number_of(space, "usedBytes");
+  return percent(raw == 0 ? 0 : static_cast<double>(used) / static_cast<double>(raw));
 }
 
 std::string text_of(const boost::json::object& object, std::string_view name) {

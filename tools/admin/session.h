@@ -37,7 +37,7 @@ class Session {
   int fail(Exit exit, std::string_view message);
   void note(std::string_view text);  // for people: to standard error unless --quiet
   std::string size(std::uint64_t bytes) const;
-  std::string size_of(const boost::json::object& object, std::string_view name) const;  // "-" for null: nobody has told yet
+  std::string size_of(const boost::json::object& object, std::string_view name) const;  // "-": nobody has told it yet
 
   Client& client;
   Terminal& terminal;
@@ -47,6 +47,7 @@ class Session {
 
 std::string text_of(const boost::json::object& object, std::string_view name);
 std::uint64_t number_of(const boost::json::object& object, std::string_view name);
+bool is_told(const boost::json::object& object, std::string_view name);  // false: null, nobody has told it yet
 double real_of(const boost::json::object& object, std::string_view name);
 bool flag_of(const boost::json::object& object, std::string_view name);
 const boost::json::object& object_of(const boost::json::object& object, std::string_view name);
@@ -54,6 +55,7 @@ const boost::json::array& list_of(const boost::json::object& object, std::string
 std::string joined(const boost::json::array& texts, std::string_view separator);
 
 std::string percent(double part);                // "57.3%"
+std::string used_percent(const boost::json::object& space);  // of rawBytes; "-": nobody has told it yet
 std::string ago(std::string_view date, WallMicros now);  // "12m ago"; "-" for no date
 std::string progress_bar(double part, std::size_t cells);
 

@@ -72,13 +72,13 @@ std::string_view to_string(Health health) {
 }
 
 // What nobody has told yet is null, not 0.
-boost::json::value figure(bool heard, std::uint64_t number) {
-  return heard ? boost::json::value(number) : boost::json::value(nullptr);
+boost::json::value figure(bool known, std::uint64_t number) {
+  return known ? boost::json::value(number) : boost::json::value(nullptr);
 }
 
 struct Space {
   std::uint64_t drives = 0, drives_up = 0, capacity = 0, used = 0, available = 0;
-  bool heard = true;  // of every drive that counts as up
+  bool known = true;  // of every drive that counts as up
 };
 
 Space space_of(const ClusterView& view, NodeId node) {
@@ -90,7 +90,7 @@ Space space_of(const ClusterView& view, NodeId node) {
     space.capacity += drive.capacity;
     space.used += drive.used;
     space.available += drive.available;
-    space.heard = space.heard && (drive.heard || !drive.up);
+    space.known = space.known && (drive.known() || !drive.up);
   }
   return space;
 }
@@ -103,11 +103,11 @@ std::uint64_t usable(const ClusterView& view, std::uint64_t raw) {
 
 object space_json(const ClusterView& view, const Space& space) {
   object out;
-  out["rawBytes"] = figure(space.heard, space.capacity);
-  out["usedBytes"] = figure(space.heard, space.used);
-  out["availableBytes"] = figure(space.heard, space.available);
-  out["usableBytes"] = figure(space.heard, usable(view, space.capacity));
-  out["usableAvailableBytes"] = figure(space.heard, usable(view, space.available));
+  out["rawBytes"] = figure(space.known, space.capacity);
+  out["usedBytes"] = figure(space.known, space.used);
+  out["availableBytes"] = figure(space.known, space.available);
+  out["usableBytes"] = figure(space.known, usable(view, space.capacity));
+  out["usableAvailableBytes"] = figure(space.known, usable(view, space.available));
   return out;
 }
 
@@ -211,8 +211,8 @@ object node_json(const ClusterView& view, const NodeView& node) {
   const Space space = space_of(view, node.id);
   out["drives"] = space.drives;
   out["drivesUp"] = space.drives_up;
-  out["capacityBytes"] = figure(space.heard, space.capacity);
-  out["usedBytes"] = figure(space.heard, space.used);
+  out["capacityBytes"] = figure(space.known, space.capacity);
+  out["usedBytes"] = figure(space.known, space.used);
   return out;
 }
 
@@ -223,10 +223,10 @@ object drive_json(const DriveView& drive) {
   out["state"] = state_of(drive);
   out["node"] = gabion::to_string(drive.node);
   out["path"] = drive.path;
-  out["capacityBytes"] = figure(drive.heard, drive.capacity);
-  out["usedBytes"] = figure(drive.heard, drive.used);
-  out["availableBytes"] = figure(drive.heard, drive.available);
-  out["shards"] = figure(drive.heard, drive.shards);
+  out["capacityBytes"] = figure(drive.known(), drive.capacity);
+  out["usedBytes"] = figure(drive.known(), drive.used);
+  out["availableBytes"] = figure(drive.known(), drive.available);
+  out["shards"] = figure(drive.known(), drive.shards);
   out["weight"] = drive.weight;
   out["places"] = drive.places;
   return out;

@@ -33,8 +33,9 @@ struct DriveView {
   bool up = false;
   bool draining = false;
   bool out = false;
-  // What its node said of it last; a leader knows nothing of a node that it has not heard yet.
-  bool heard = false;
+  // What its node said of it last. Nothing is known where a new leader has not heard of the node, or the node, which has just
+  // started, has not looked at its drives.
+  bool known() const { return capacity != 0; }
   std::uint64_t capacity = 0, used = 0, available = 0;
   std::uint64_t shards = 0;
   double weight = 0;

@@ -56,7 +56,6 @@ DriveView drive_view(const ClusterState& state, const metadata::DriveInfo& info,
   for (const DriveReport& drive : report->drives) {
     if (drive.id != out.id) continue;
     out.up = report->up && drive.up;
-    out.heard = drive.capacity != 0;  // a node that has just started has not looked at its drives yet
     out.capacity = drive.capacity;
     out.used = drive.used;
     out.available = drive.available;

@@ -41,7 +41,6 @@ inline serve::ClusterView example_view() {
     drive.node = node.id;
     drive.path = "/mnt/disk1";
     drive.up = node.up;
-    drive.heard = true;
     drive.capacity = 100 * GiB;
     drive.used = 10 * GiB;
     drive.available = 90 * GiB;
